@@ -41,6 +41,8 @@ pub struct Row {
     /// Prefixes under which servers have it, the likeliest first. The first one whose models list answers is used.
     /// Empty if the API is directly below the path of the URL.
     pub prefixes: &'static [&'static str],
+    /// Its bodies name the model. Otherwise the path does, or the server has only one.
+    pub names_model: bool,
     /// The path of the models list after the prefix. The list shows where the API is, which models there are, and where
     /// light requests go. Without one the model that is loaded answers, whatever model a request names.
     pub models: Option<&'static str>,
@@ -131,6 +133,7 @@ const OPENAI: Row = Row {
     stream_end: None,
     within: None,
     prefixes: &["/v1", "/openai/v1"],
+    names_model: true,
     models: Some("/models"),
     headers: &[],
     key_header: None,
@@ -150,6 +153,7 @@ const OPENAI: Row = Row {
 /// What the APIs of other servers have in common: each is directly below the URL.
 const NATIVE: Row = Row {
     prefixes: &[],
+    names_model: false,
     models: None,
     ..OPENAI
 };
@@ -157,6 +161,7 @@ const NATIVE: Row = Row {
 /// What Ollama's own APIs have in common.
 const OLLAMA: Row = Row {
     prefixes: &[""],
+    names_model: true,
     models: Some("/api/tags"),
     framing: Framing::Lines,
     read_event: Some(read_event::<ollama::Ollama>),
@@ -195,6 +200,7 @@ table! {
         name: "llamacpp",
         title: "llama.cpp's own completions",
         end: "/completion",
+        names_model: true,
         write_body: llamacpp::write_body,
         carries: &[ContentKind::Text, ContentKind::Tokens],
         words: &[settings::LLAMA_CPP],

@@ -56,6 +56,9 @@ pub struct DatasetConfig {
     /// What becomes of such a session when a request fails.
     #[serde(skip_serializing_if = "is_end")]
     pub on_failure: OnFailure,
+    /// The header in which each request of such a session names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub affinity_header: Option<String>,
     #[serde(skip)]
     pub place: Place,
 }
@@ -74,6 +77,7 @@ impl DatasetConfig {
             tokens_place: None,
             delay_scale: 1.0,
             on_failure: OnFailure::default(),
+            affinity_header: None,
             place,
         }
     }
@@ -94,6 +98,7 @@ impl DatasetConfig {
             replaying: Replaying {
                 delay_scale: self.delay_scale,
                 on_failure: self.on_failure,
+                affinity_header: self.affinity_header.clone(),
             },
         })
     }

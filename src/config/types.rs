@@ -229,6 +229,17 @@ pub struct RequestConfig {
     pub place: Place,
 }
 
+impl RequestConfig {
+    /// Returns the header in which requests name their session, of a conversation or of an agent.
+    pub fn affinity_header(&self) -> Option<&str> {
+        let own = self
+            .call
+            .conversation()
+            .and_then(|own| own.affinity_header.as_deref());
+        own.or_else(|| self.dataset.as_ref()?.affinity_header.as_deref())
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PromptsFile {
     /// The text before each prompt of the file.

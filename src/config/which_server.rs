@@ -3,7 +3,7 @@
 use crate::cli::RunArgs;
 use crate::config::options::{CommandSettings, SimulatorSettings};
 use crate::config::{ServerEntry, SimulatorConfig};
-use crate::discover::check_url;
+use crate::discover::{check_url, may_be_at};
 use crate::error::{Mistake, Place, Reason};
 use crate::plan::{DURATION_MAX, TARGET_WAIT_MIN};
 use crate::units::check_duration;
@@ -232,8 +232,9 @@ fn retarget(servers: &mut Vec<ServerEntry>, url: &str, option: &str) {
     match servers.first_mut() {
         Some(server) => {
             server.base_url = url.to_owned();
-            // Another server has its own path, which names its API, and must not get this one's key.
-            server.api = None;
+            // Another server must not get this one's key. Its path names its API, unless it
+            // is that of several or of none.
+            server.api = server.api.filter(|api| may_be_at(*api, url));
             server.api_key_env = None;
             server.headers.clear();
         }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::api::Api;
 use crate::cli::{Cli, Command};
 use clap::Parser;
 
@@ -63,7 +64,6 @@ fn options_and_document_decide_which_server_is_chosen() {
 fn a_target_replaces_the_url_of_the_only_server_and_keeps_its_name() {
     let mut document = document(&[Some("a")]);
     document[0].model_alias = Some("m".into());
-    document[0].api = Some(crate::api::Api::LlamaCpp);
     let choice = choose_server(&args(&TARGET), document, None, &mut Vec::new());
     let server = &choice.servers()[0];
     assert_eq!(server.base_url, "http://127.0.0.1:2/x");
@@ -71,7 +71,25 @@ fn a_target_replaces_the_url_of_the_only_server_and_keeps_its_name() {
         (server.name.as_deref(), server.model_alias.as_deref()),
         (Some("a"), Some("m"))
     );
-    assert_eq!(server.api, None);
+}
+
+#[test]
+fn the_api_of_a_document_stays_where_the_url_names_none_or_one_that_shares_its_path() {
+    for (api, path, expected) in [
+        (Api::LlamaCpp, "", Some(Api::LlamaCpp)),
+        (Api::LlamaCpp, "/x", Some(Api::LlamaCpp)),
+        (Api::LlamaCpp, "/completion", Some(Api::LlamaCpp)),
+        (Api::LlamaCpp, "/v1/completions", None),
+        (Api::Tgi, "/generate", Some(Api::Tgi)),
+        (Api::Sglang, "/generate", Some(Api::Sglang)),
+        (Api::Sglang, "/generate_stream", None),
+    ] {
+        let mut document = document(&[None]);
+        document[0].api = Some(api);
+        let url = format!("http://127.0.0.1:2{path}");
+        let choice = choose_server(&args(&["--target", &url]), document, None, &mut Vec::new());
+        assert_eq!(choice.servers()[0].api, expected, "{api:?} {path}");
+    }
 }
 
 #[test]

@@ -85,6 +85,9 @@ pub(super) fn find_api(
         }
         answers.push((prefix, answer));
     }
+    if let Some(found) = elsewhere(url, peer, places, list, &answers) {
+        return Ok(found);
+    }
     let unanswered = answers.iter().all(|(_, answer)| answer.is_err());
     let first = answers.first().and_then(|(_, answer)| answer.as_ref().err());
     if let (Some(reason), Err(_), true) = (first, health, unanswered) {
@@ -105,6 +108,42 @@ pub(super) fn find_api(
         None if places.given => Ok(given(Models::NoList, None)),
         None => Err(no_models_list(url, places, list, &answers)),
     }
+}
+
+/// The statuses of a path that does not exist.
+const ABSENT: [u16; 3] = [404, 405, 501];
+
+/// Looks for the models list of a path that is given whole under the other prefixes of its API: servers have some APIs
+/// under several, and the list under one of these alone. The path stays as it is given.
+fn elsewhere(
+    url: &Url,
+    peer: &Peer<'_>,
+    places: &Places,
+    list: &str,
+    answers: &[(&String, Result<Answer, ProbeError>)],
+) -> Option<Found> {
+    let [(given, Ok(first))] = answers else {
+        return None;
+    };
+    if !places.whole || !ABSENT.contains(&first.status) {
+        return None;
+    }
+    let prefixes = places.api.row().prefixes;
+    let bases = prefixes.iter().filter_map(|prefix| given.strip_suffix(*prefix));
+    let base = bases.min_by_key(|base| base.len()).unwrap_or(given);
+    prefixes.iter().find_map(|other| {
+        let prefix = format!("{base}{other}");
+        if prefix == **given {
+            return None;
+        }
+        let answer = peer.get(&format!("{prefix}{list}{}", url.query)).ok()?;
+        let found = Found::of_list(url, &prefix, list, &answer.body);
+        let is_list = answer.status == 200 && matches!(&found.models, Models::List(ids) if !ids.is_empty());
+        is_list.then(|| Found {
+            prefix: (*given).clone(),
+            ..found
+        })
+    })
 }
 
 /// Returns the failure for a models list that is redirected. A known path may still answer, unless the redirect leads

@@ -54,6 +54,12 @@ pub fn api_of(url: &str) -> Option<Api> {
     Api::from_path(&Url::read(url).ok()?.path)
 }
 
+/// Tells whether a URL may be that of an API: its path is one of this API's, or names none.
+pub fn may_be_at(api: Api, url: &str) -> bool {
+    let Ok(url) = Url::read(url) else { return false };
+    Api::from_path(&url.path).is_none() || api.row().end_of(&url.path).is_some()
+}
+
 /// The state of a port of this host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtPort {

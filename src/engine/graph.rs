@@ -11,12 +11,13 @@ use std::rc::Rc;
 use super::connections::VuConnections;
 use super::core::CoreState;
 use super::planned::Planned;
+use super::session::id;
 use super::vu::{self, pause_after};
 use crate::engine::runtime::{catch_panic, spawn};
 use crate::metrics::{GraphEnded, Outcome, Sample, SessionEnd, SessionEnded};
 use crate::net::{Signal, TaskId, clock};
 use crate::units::Nanos;
-use crate::workload::{Draw, OnFailure, Progress, Ready, Replaying};
+use crate::workload::{Draw, History, OnFailure, Progress, Ready, SessionKey, Turn};
 
 /// A session that is carried out.
 struct Run {
@@ -30,6 +31,11 @@ struct Run {
     first: Draw,
     planned: Planned,
     on_failure: OnFailure,
+    key: SessionKey,
+    /// Names it in the affinity header.
+    id: String,
+    /// Requests of a graph carry no answers.
+    history: History,
     progress: RefCell<Progress>,
     /// Lanes that have nothing to do.
     resting: RefCell<Vec<TaskId>>,
@@ -56,10 +62,7 @@ pub(super) async fn carry_out(
     let Some((graph, replaying)) = core.plan.workload.graph(first.kind) else {
         return (Outcome::Interrupted, 0);
     };
-    let Replaying {
-        delay_scale,
-        on_failure,
-    } = replaying;
+    let (delay_scale, on_failure) = (replaying.delay_scale, replaying.on_failure);
     // A dataset has at most so many rows.
     let session = graph.session_of(first.prompt as u32);
     core.recorder.borrow_mut().session_started();
@@ -72,6 +75,9 @@ pub(super) async fn carry_out(
         first: *first,
         planned,
         on_failure,
+        key: SessionKey::of(core.plan.seed, local, planned.iteration, first),
+        id: id(core, connections.vu(), first.kind, planned.iteration),
+        history: History::default(),
         progress: RefCell::new(Progress::begin(graph, session, planned.ready, delay_scale)),
         resting: RefCell::new(Vec::new()),
         coming: Cell::new(0),
@@ -192,7 +198,13 @@ impl Run {
         if !is_first {
             connection.replace_stale(core, &draw, &mut planned).await;
         }
-        let sample = connection.request(core, (&draw, None), planned).await;
+        let turn = Turn {
+            key: self.key,
+            number: node,
+            history: &self.history,
+            id: &self.id,
+        };
+        let sample = connection.request(core, (&draw, Some(&turn)), planned).await;
         self.heard(node, &sample);
     }
 

@@ -206,7 +206,7 @@ impl<'a> Session<'a> {
 }
 
 /// Returns the name of a session: the one that the details have, after the seed, so that a warm-up has other sessions.
-fn id(core: &CoreState, vu: u32, kind: u16, number: u64) -> String {
+pub(super) fn id(core: &CoreState, vu: u32, kind: u16, number: u64) -> String {
     let id = RequestId {
         by: core.numbered_by(vu, kind),
         iteration: number,

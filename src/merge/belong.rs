@@ -95,6 +95,13 @@ fn same_run(a: &Part, b: &Part) -> Result<(), Reason> {
             "run all shards with the same --stamp, because figures of different stamps cannot be joined";
         return differ("not the same --stamp", &text(a), &text(b), hint);
     }
+    let counts = |part: &Part| part.document.run.token_counts.clone();
+    if counts(a) != counts(b) {
+        let text = |part: &Part| counts(part).unwrap_or_else(|| "none".to_owned());
+        let hint = "run all shards with the same tokenizer (`tokenizer`, --tokenizer): the prompts that were made are as \
+                    long as it counts, so that of these shards differ";
+        return differ("not the same counts of tokens", &text(a), &text(b), hint);
+    }
     let (plan_a, plan_b) = (common(&a.document.config), common(&b.document.config));
     match difference("config", &plan_a, &plan_b) {
         None => Ok(()),

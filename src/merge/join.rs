@@ -160,6 +160,18 @@ fn begun(parts: &[Part]) -> i128 {
         .unwrap_or(0)
 }
 
+/// Returns the models of all parts, each once, as far as the parts say them.
+fn models(parts: &[Part]) -> Option<Vec<String>> {
+    let said: Option<Vec<_>> = parts
+        .iter()
+        .map(|part| part.document.run.models.as_ref())
+        .collect();
+    let mut all: Vec<String> = said?.into_iter().flatten().cloned().collect();
+    all.sort_unstable();
+    all.dedup();
+    Some(all)
+}
+
 /// Returns the section about the run, still without a verdict.
 fn run(parts: &[Part], times: &Times, missing: &[u32]) -> Run {
     let first = &parts[0].document.run;
@@ -167,6 +179,8 @@ fn run(parts: &[Part], times: &Times, missing: &[u32]) -> Run {
     Run {
         profile: first.profile.clone(),
         target: targets(parts).join(", "),
+        models: models(parts),
+        token_counts: first.token_counts.clone(),
         started_at: rfc3339(times.begun),
         startup_seconds: startups.fold(0.0, f64::max),
         duration_seconds: seconds(times.duration),

@@ -115,6 +115,13 @@ pub struct Run {
     pub profile: String,
     /// Origins of the targets, comma-separated.
     pub target: String,
+    /// The models that requests named, each once; `None` in documents of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub models: Option<Vec<String>>,
+    /// Present if a tokenizer counted the words of made prompts: what its counts come to. Processes with the same text
+    /// here made the same prompts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_counts: Option<String>,
     /// Start of the load, RFC 3339, UTC.
     pub started_at: String,
     /// Time from the start of the program to the start of the load.

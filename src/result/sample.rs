@@ -355,6 +355,8 @@ fn run() -> Run {
     Run {
         profile: "sample".to_owned(),
         target: "http://127.0.0.1:8001, http://127.0.0.1:8002".to_owned(),
+        models: Some(vec!["m".to_owned()]),
+        token_counts: Some("9c3f5a1e70b2d468".to_owned()),
         started_at: "2026-01-02T03:04:05Z".to_owned(),
         startup_seconds: 0.031,
         duration_seconds: seconds(u64::from(REPEATS) * DURATION),

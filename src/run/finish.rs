@@ -9,6 +9,7 @@ use crate::net::clock;
 use crate::output::{self, DetailSpool, OutputFile, OutputFiles, View};
 use crate::page::Loaded;
 use crate::plan::{Assignment, Plan};
+use crate::profiles;
 use crate::result::{
     Contention, GeneratorFacts, GroupFigures, Grouping, Host, Layout, ManagedServerRow, Ordered, Paired,
     PassFigures, PhaseTimes, Pushes, Required, Run, RunFacts, RunResult, SessionFigures, ShardFigures,
@@ -142,11 +143,29 @@ fn check_sums(result: &mut RunResult, load: &mut Load) {
     }
 }
 
+/// Returns the models that requests named, each once. Names that nobody has chosen are left out where the server has no
+/// list of models: it answers with its own.
+fn models(plan: &Plan, ready: &Ready) -> Vec<String> {
+    let kinds = plan.workload.kinds.iter();
+    let named = kinds.filter_map(|kind| {
+        let models = &kind.call.chat()?.models;
+        let row = ready.targets[usize::from(kind.server)].api.row();
+        let is_chosen = row.models.is_some() || !profiles::stand_in_models(models);
+        (row.names_model && is_chosen).then_some(models)
+    });
+    let mut all: Vec<String> = named.flatten().cloned().collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
 /// Returns the section about the run, still without a verdict.
 fn run(config: &Config, plan: &Plan, ready: &Ready, load: &Load, started: &StartFacts) -> Run {
     Run {
         profile: plan.profile.clone(),
         target: origins(ready),
+        models: Some(models(plan, ready)),
+        token_counts: plan.workload.fingerprint_of_costs(),
         started_at: rfc3339(i128::from(load.t0) + i128::from(load.wall_offset)),
         startup_seconds: seconds(load.t0.saturating_sub(started.begun)),
         duration_seconds: seconds(load.measured.duration),

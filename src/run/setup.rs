@@ -113,6 +113,7 @@ pub fn set_up(
         note(n);
     }
     check_requests(config, args, &found)?;
+    note_whole_answers(config, &found, note);
     let models = models::choose(config, args, &found, note)?;
     let unknown_bodies = found.iter().map(|found| !found.takes_usual_body).collect();
     let (mut targets, tls): (Vec<Target>, Vec<Option<TlsTarget>>) =
@@ -204,6 +205,25 @@ fn check_requests(config: &Config, args: &RunArgs, found: &[Discovery]) -> Resul
     check_options(args, apis()).map_err(Mistakes::new)?;
     let known = found.iter().map(|found| (found.target.api, found.vocabulary));
     Ok(check_vocabularies(config, args, known)?)
+}
+
+/// Says which requests get whole answers although they ask for streams, because their server has none.
+fn note_whole_answers(config: &Config, found: &[Discovery], note: &mut dyn FnMut(&str)) {
+    let streaming = config
+        .requests
+        .iter()
+        .filter(|request| request.call.stream() == Some(true));
+    let names: Vec<String> = streaming.map(|request| format!("`{}`", request.name)).collect();
+    for server in found.iter().filter(|server| !server.target.api.row().streams()) {
+        let title = server.target.api.row().title;
+        if !names.is_empty() {
+            note(&format!(
+                "target {}: {title} has no streams, so requests {} get whole answers, and no TTFT",
+                server.target.origin,
+                names.join(", ")
+            ));
+        }
+    }
 }
 
 /// Returns how requests tell their ids: each begins with what no other run has, so it does not come from the seed.

@@ -6,15 +6,28 @@ const WORDS: &str = r#"{"version":"1.0","truncation":{"direction":"Right","max_l
     "post_processor":null,"decoder":null,
     "model":{"type":"WordLevel","vocab":{"the":0,"of":1,"and":2,"[UNK]":3},"unk_token":"[UNK]"}}"#;
 
-fn folder() -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("llmload-tokenizer-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
+/// A folder of one test, which is removed with everything in it.
+struct Dir(PathBuf);
+
+impl Dir {
+    fn of(test: &str) -> Dir {
+        let name = format!("llmload-tokenizer-{test}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Dir(path)
+    }
+}
+
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 #[test]
 fn a_file_or_its_folder_counts_texts_whole() {
-    let folder = folder();
+    let dir = Dir::of("counts");
+    let folder = dir.0.clone();
     let file = folder.join(FILE);
     std::fs::write(&file, WORDS).unwrap();
     for path in [&file, &folder] {
@@ -27,8 +40,8 @@ fn a_file_or_its_folder_counts_texts_whole() {
 
 #[test]
 fn files_that_are_no_tokenizers_are_refused_by_name() {
-    let folder = folder();
-    let file = folder.join("broken.json");
+    let dir = Dir::of("broken");
+    let file = dir.0.join("broken.json");
     std::fs::write(&file, "{\"model\": {}}").unwrap();
     for (path, expected) in [
         (file.to_str().unwrap(), "is no tokenizer.json: "),

@@ -1,7 +1,12 @@
 //! Made prompts of an exact number of tokens, because a tokenizer has counted each word.
 
 use super::prompts::word_bytes;
+use super::types::Workload;
 use super::words::WORDS;
+
+/// The first value and the factor of the hash FNV-1a with 64 bits.
+const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_PRIME: u64 = 0x0100_0000_01b3;
 
 /// The tokens of the words of made prompts, as the tokenizer of one model counts them, and of what is around them.
 ///
@@ -62,6 +67,15 @@ impl WordCosts {
         self.opening
     }
 
+    /// Returns all counts as bytes, of which a fingerprint is made.
+    fn bytes(&self) -> impl Iterator<Item = u8> {
+        let others = [self.first, self.opening, self.base];
+        self.costs
+            .into_iter()
+            .chain([self.filler])
+            .chain(others.into_iter().flat_map(u32::to_le_bytes))
+    }
+
     /// Returns the tokens of the cheapest word: no prompt is further off.
     pub fn least(&self) -> u32 {
         u32::from(self.costs[usize::from(self.filler)])
@@ -112,6 +126,21 @@ impl WordCosts {
             out.extend_from_slice(WORDS[usize::from(word)].as_bytes());
             left -= cost_of(word);
         }
+    }
+}
+
+impl Workload {
+    /// Returns a text that differs where a tokenizer counted other tokens (FNV-1a over all counts); `None` if none
+    /// counted. Processes that share a plan make the same prompts only if it is the same.
+    pub fn fingerprint_of_costs(&self) -> Option<String> {
+        let chats = self.kinds.iter().filter_map(|kind| kind.call.chat());
+        let counted = chats.flat_map(|chat| &chat.word_costs);
+        let hash = counted.fold(None, |hash: Option<u64>, costs| {
+            Some(costs.bytes().fold(hash.unwrap_or(FNV_BASIS), |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME)
+            }))
+        });
+        hash.map(|hash| format!("{hash:016x}"))
     }
 }
 

@@ -42,7 +42,7 @@ impl History {
     }
 }
 
-/// A turn that is sent now.
+/// A turn that is sent now, of a conversation or of a session whose requests wait for one another.
 #[derive(Clone, Copy)]
 pub struct Turn<'a> {
     pub key: SessionKey,
@@ -56,7 +56,7 @@ pub struct Turn<'a> {
 impl Turn<'_> {
     /// Returns the header that names the session.
     pub(super) fn affinity<'w>(&'w self, workload: &'w Workload) -> Option<(&'w str, &'w str)> {
-        let name = workload.conversation(self.key.kind)?.affinity_header.as_deref()?;
+        let name = workload.affinity_header(self.key.kind)?;
         Some((name, self.id))
     }
 }

@@ -18,11 +18,13 @@ const SESSION_BYTES: u64 = 2_048;
 const NODE_BYTES: u64 = 64;
 
 /// How the sessions of a dataset are replayed whose requests wait for one another.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Replaying {
     /// Factor of the delays between requests.
     pub delay_scale: f64,
     pub on_failure: OnFailure,
+    /// The header that names the session to gateways which keep sessions together.
+    pub affinity_header: Option<String>,
 }
 
 impl Default for Replaying {
@@ -30,6 +32,7 @@ impl Default for Replaying {
         Replaying {
             delay_scale: 1.0,
             on_failure: OnFailure::End,
+            affinity_header: None,
         }
     }
 }
@@ -40,9 +43,9 @@ impl Chat {
         self.graph().is_some()
     }
 
-    fn graph(&self) -> Option<(&Graph, Replaying)> {
+    fn graph(&self) -> Option<(&Graph, &Replaying)> {
         match &self.prompts {
-            Prompts::Rows(rows) => Some((rows.dataset.graph()?, rows.replaying)),
+            Prompts::Rows(rows) => Some((rows.dataset.graph()?, &rows.replaying)),
             _ => None,
         }
     }
@@ -50,8 +53,17 @@ impl Chat {
 
 impl Workload {
     /// Returns how the sessions of a kind go, if they are graphs of a dataset's rows.
-    pub fn graph(&self, kind: u16) -> Option<(&Graph, Replaying)> {
+    pub fn graph(&self, kind: u16) -> Option<(&Graph, &Replaying)> {
         self.kinds[usize::from(kind)].call.chat()?.graph()
+    }
+
+    /// Returns the header in which requests of a kind name their session, if they have sessions and a header for that.
+    pub(super) fn affinity_header(&self, kind: u16) -> Option<&str> {
+        let of_graph = || self.graph(kind)?.1.affinity_header.as_deref();
+        match self.conversation(kind) {
+            Some(conversation) => conversation.affinity_header.as_deref(),
+            None => of_graph(),
+        }
     }
 
     /// Returns the most requests that a user has in flight at once.

@@ -24,6 +24,8 @@ pub fn facts(profile: &str, duration: Nanos, grouping: Grouping) -> RunFacts {
         run: Run {
             profile: profile.to_owned(),
             target: "http://127.0.0.1:8080".to_owned(),
+            models: None,
+            token_counts: None,
             started_at: "2026-01-02T03:04:05Z".to_owned(),
             startup_seconds: 0.031,
             duration_seconds: seconds(duration),

@@ -411,3 +411,47 @@ fn conversations_of_sglang_are_replayed_once_with_the_answers_of_the_server() {
     assert_eq!(roles[5], ["user", "assistant", "tool"]);
     assert_eq!(document(&output)["sessions"]["completed"], 3);
 }
+
+#[test]
+fn each_request_of_a_session_names_it_in_the_header_that_was_asked_for() {
+    let dir = Dir::new();
+    let trace = dir.write("t.jsonl", &sessions(3));
+    let keys = "delay_scale: 0, affinity_header: x-session";
+    let dataset = format!("dataset: {{ format: weka, file: {trace:?}, {keys} }}\nmodels");
+    let profile = dir.write("p.yaml", &PROFILE.replace("models", &dataset));
+    let mock = recording_mock();
+    let target = format!("http://{}/v1/completions", mock.address);
+    let output = dir.path("r.json");
+    let words = [
+        "run",
+        &profile,
+        "--target",
+        &target,
+        "--replay",
+        "--vus",
+        "2",
+        "--no-validate",
+    ];
+    ran(&[&words[..], &["--output", &output, "--details"]].concat()).expect(0);
+    let mut named: BTreeMap<String, usize> = BTreeMap::new();
+    for got in received(mock.address) {
+        *named
+            .entry(got.header("x-session").unwrap().to_owned())
+            .or_default() += 1;
+    }
+    assert_eq!(
+        named.values().copied().collect::<Vec<_>>(),
+        [WAITS.len(); 3],
+        "{named:?}"
+    );
+    let document = document(&output);
+    for detail in document["details"].as_array().unwrap() {
+        let session = detail["session"].as_str().unwrap();
+        assert!(
+            named.keys().any(|name| name.ends_with(&format!("-{session}"))),
+            "{detail}"
+        );
+    }
+    let header = &document["config"]["requests"][0]["dataset"]["affinity_header"];
+    assert_eq!(header, "x-session", "{}", document["config"]);
+}

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::common::live::*;
 use crate::common::*;
 
 /// What a server of an API is sent.
@@ -16,6 +17,9 @@ struct Sent {
     /// The body has a member `stream`.
     says_stream: bool,
 }
+
+/// The paths whose answers are no text, so that they have no limit.
+const GENERATE_NOTHING: [&str; 3] = ["/v1/embeddings", "/v1/rerank", "/v1/score"];
 
 const SYSTEM: [&str; 2] = ["--system", "Be \"brief\"."];
 
@@ -97,17 +101,12 @@ fn one(path: &str, more: &[&str]) -> Got {
         "-i",
         "1",
     ];
-    let asked = [
-        "--model",
-        "m",
-        "--prompt",
-        "Hi there",
-        "--max-tokens",
-        "9",
-        "--think-time",
-        "0",
-    ];
-    let out = run_program(&[&usual[..], &asked, more].concat());
+    let asked = ["--model", "m", "--prompt", "Hi there", "--think-time", "0"];
+    let limit = match GENERATE_NOTHING.contains(&path) {
+        true => &[][..],
+        false => &["--max-tokens", "9"],
+    };
+    let out = run_program(&[&usual[..], &asked, limit, more].concat());
     assert!(
         out.status.success(),
         "{path}: {}",
@@ -147,8 +146,8 @@ fn apis_that_generate_nothing_get_texts_without_a_limit_or_a_stream() {
         ("/v1/rerank", json!({"model": "m", "query": "Hi there"})),
         ("/v1/score", json!({"model": "m", "text_1": "Hi there"})),
     ] {
-        for ratio in ["1", "0"] {
-            let got = one(path, &["--streaming-ratio", ratio]);
+        for seed in ["1", "2"] {
+            let got = one(path, &["--seed", seed]);
             let mut body = got.json();
             // What a query is compared with.
             for others in ["documents", "text_2"] {
@@ -215,5 +214,54 @@ fn a_further_member_reaches_each_api_where_it_belongs() {
         let body = one(path, &["--extra-body", extra]).json();
         assert_eq!(body.pointer(at), Some(&value), "{path}: {body}");
         assert!(body.as_object().unwrap().len() > 1, "{path}: {body}");
+    }
+}
+
+/// The path, the path of the list of models, and the model that the head of the summary shows.
+const HEADS: [(&str, Option<&str>); 6] = [
+    ("/completion", None),
+    ("/generate", None),
+    ("/v1/embeddings", Some("  mock")),
+    ("/rerank", Some("  mock")),
+    ("/v2/rerank", Some("  mock")),
+    ("/score", Some("  mock")),
+];
+
+#[test]
+fn the_summary_names_the_model_that_requests_name_wherever_the_list_of_models_is() {
+    for (path, model) in HEADS {
+        let mock = recording_mock();
+        let url = format!("http://{}{path}", mock.address);
+        let dir = Dir::new();
+        let output = dir.path("result.json");
+        let words = ["load", "--target", &url, "--no-validate", "--vus", "1", "-i", "4"];
+        let ended = ran(&[&words[..], &["--details", "--output", &output]].concat()).expect(0);
+        let head = ended.stdout.lines().nth(1).unwrap_or_default();
+        assert!(head.starts_with("load  http"), "{path}: {head}");
+        assert!(
+            !head.contains(" models") && !head.contains("default"),
+            "{path}: {head}"
+        );
+        let document = document(&output);
+        match model {
+            Some(model) => assert!(head.contains(model), "{path}: {head}"),
+            None => assert_eq!(document["run"]["models"], json!([]), "{path}"),
+        }
+        for got in received(mock.address) {
+            assert_eq!(got.path, path);
+            if model.is_some() {
+                assert_eq!(got.json()["model"], "mock", "{path}");
+            }
+        }
+        let generates = model.is_none();
+        for detail in document["details"].as_array().unwrap() {
+            assert_eq!(
+                detail.get("asked_output_tokens").is_some(),
+                generates,
+                "{path}: {detail}"
+            );
+        }
+        let note = ended.stderr.contains("get whole answers");
+        assert_eq!(note, !generates, "{path}: {}", ended.stderr);
     }
 }

@@ -293,3 +293,47 @@ fn prompts_that_are_shorter_than_what_the_server_adds_are_refused() {
         ended.stderr
     );
 }
+
+#[test]
+fn shards_whose_prompts_other_tokenizers_counted_are_not_merged() {
+    let mock = counting(TokenizeForm::Vllm);
+    let dir = Dir::new();
+    let file = dir.path("tokenizer.json");
+    let shard = |number: u32, tokenizer: &str| {
+        std::fs::write(&file, tokenizer).unwrap();
+        let output = dir.path(&format!("{number}-{}.json", tokenizer.len()));
+        let target = format!("http://{}/v1/chat/completions", mock.address);
+        let (part, usual) = (
+            format!("{number}/2"),
+            "smoke --no-validate --vus 2 --iterations 4 --think-time 0",
+        );
+        let words = [
+            "--target",
+            &target,
+            "--model",
+            "mock",
+            "--prompt-tokens",
+            "100",
+            "--tokenizer",
+            &file,
+        ];
+        let usual: Vec<&str> = usual.split(' ').collect();
+        ran(&[&usual[..], &words, &["--shard", &part, "--output", &output]].concat()).expect(0);
+        output
+    };
+    let (same, other) = (mock_tokenizer(), mock_tokenizer().replace("{1,4}", "{1,30}"));
+    let (first, second, odd) = (shard(1, &same), shard(2, &same), shard(2, &other));
+    let merged = dir.path("merged.json");
+    ran(&["merge", &first, &second, "--output", &merged]).expect(0);
+    assert_eq!(
+        document(&merged)["run"]["token_counts"],
+        document(&first)["run"]["token_counts"]
+    );
+    let refused = ran(&["merge", &first, &odd]).expect(104);
+    assert!(
+        refused.stderr.contains("not the same counts of tokens: "),
+        "{}",
+        refused.stderr
+    );
+    assert!(refused.stderr.contains("--tokenizer"), "{}", refused.stderr);
+}

@@ -128,7 +128,7 @@ fn read_tools(reader: &mut Reader<'_>, keys: &Fields<'_>) -> Option<Tools> {
     })
 }
 
-fn header_name(text: &str) -> Result<String, Reason> {
+pub(super) fn header_name(text: &str) -> Result<String, Reason> {
     check_header(text, "v-0").map_err(|e| {
         let what = format!("{} is not the name of a header: {e}", quoted(text));
         Reason::new(what).hint("write a name like `x-session-affinity`")

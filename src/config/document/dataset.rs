@@ -2,6 +2,7 @@
 
 use crate::config::DatasetConfig;
 use crate::config::document::PATH_BYTES_MAX;
+use crate::config::document::conversation::header_name;
 use crate::config::document::prompts::{TOKEN_IDS_EXPECTED, parse_vocabulary};
 use crate::config::document::reader::{Fields, Reader, scalar};
 use crate::dataset::{BLOCK_MAX, Filter, Format};
@@ -9,7 +10,7 @@ use crate::error::Reason;
 use crate::plan::TIME_SCALE;
 use crate::workload::{OnFailure, Sampling, Tokens};
 
-pub const KEYS: [&str; 9] = [
+pub const KEYS: [&str; 10] = [
     "format",
     "file",
     "sample",
@@ -19,6 +20,7 @@ pub const KEYS: [&str; 9] = [
     "token_ids",
     "delay_scale",
     "on_failure",
+    "affinity_header",
 ];
 
 /// Reads `dataset` of a document or of a request: a mapping, or `FORMAT:FILE` as on the command line.
@@ -65,6 +67,7 @@ pub fn read_dataset(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Data
     let token_ids = reader.parsed(&keys, "token_ids", TOKEN_IDS_EXPECTED, read_tokens);
     let delay_scale = reader.decimal(&keys, "delay_scale", 0.0..=*TIME_SCALE.end());
     let on_failure = reader.choice(&keys, "on_failure", &OnFailure::NAMES);
+    let affinity_header = reader.parsed(&keys, "affinity_header", "the name of a header", header_name);
     let (format, file) = (format?, file?);
     without_effect(reader, &keys, (&path, format), filter == Some("vllm"));
     Some(DatasetConfig {
@@ -79,6 +82,7 @@ pub fn read_dataset(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Data
         tokens_place: token_ids.map(|_| reader.place(keys.line_of("token_ids"))),
         delay_scale: delay_scale.unwrap_or(1.0),
         on_failure: on_failure.and_then(OnFailure::of_name).unwrap_or_default(),
+        affinity_header,
         ..DatasetConfig::new(format, file, place)
     })
 }
@@ -105,6 +109,11 @@ fn without_effect(
         ),
         ("delay_scale", !row.is_graph, of_graphs),
         ("on_failure", !row.is_graph, of_graphs),
+        (
+            "affinity_header",
+            !row.is_graph,
+            "name it in `conversation`, whose turns are rows then: `conversation: { affinity_header: NAME }`",
+        ),
     ] {
         if keys.has(key) && is_wrong {
             let what = format!("key `{path}.{key}` has no effect with format `{name}`");

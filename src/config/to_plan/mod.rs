@@ -105,15 +105,6 @@ fn check_conversation(request: &RequestConfig, chat: &Chat) -> Vec<Reason> {
     if request.dataset.is_none() {
         wrong.extend(needs_dataset(name, conversation));
     }
-    let header = conversation.affinity_header.as_ref();
-    let is_sent = |header: &&String| {
-        let mut sent = request.sent.iter();
-        sent.any(|sent| sent.name.eq_ignore_ascii_case(header))
-    };
-    if let Some(header) = header.filter(is_sent) {
-        let what = format!("request `{name}` has `{header}` in its headers and as `affinity_header`");
-        wrong.push(Reason::new(what).hint("remove one of them"));
-    }
     if matches!(chat.prompts, Prompts::Ids { .. } | Prompts::Shared(_)) {
         let what = format!("request `{name}` is a conversation, whose turns are texts made for it alone");
         wrong.push(
@@ -123,14 +114,23 @@ fn check_conversation(request: &RequestConfig, chat: &Chat) -> Vec<Reason> {
     wrong
 }
 
-/// Refuses conversations that name their session in the header that the ids of requests have.
+/// Refuses to name a session in a header that the request has already.
+fn check_affinity(request: &RequestConfig) -> Option<Reason> {
+    let header = request.affinity_header()?;
+    let mut sent = request.sent.iter();
+    sent.find(|sent| sent.name.eq_ignore_ascii_case(header))?;
+    let name = &request.name;
+    let what = format!("request `{name}` has `{header}` in its headers and as `affinity_header`");
+    Some(Reason::new(what).hint("remove one of them"))
+}
+
+/// Refuses sessions that are named in the header that the ids of requests have.
 fn two_ids(config: &Config) -> Vec<Mistake> {
     let Some(ids) = &config.request_id_header else {
         return Vec::new();
     };
     let both = config.requests.iter().filter(|request| {
-        let own = request.call.conversation();
-        let header = own.and_then(|own| own.affinity_header.as_ref());
+        let header = request.affinity_header();
         header.is_some_and(|header| header.eq_ignore_ascii_case(ids))
     });
     both.map(|request| {
@@ -186,6 +186,7 @@ pub(super) fn build_kind(request: &RequestConfig) -> Result<RequestKind, Vec<Rea
             wrong.push(Reason::new(what).hint(hint));
         }
         wrong.extend(check_conversation(request, chat));
+        wrong.extend(check_affinity(request));
     }
     if request.weight == 0 {
         wrong.push(Reason::new(format!("request `{name}` has weight 0")).hint("leave it out"));

@@ -75,7 +75,7 @@ fn tested(page: &mut Page, result: &RunResult, version: Option<&str>) {
             n => format!("{n} servers"),
         });
     }
-    what.extend(model(&result.config).map(|name| one_line(&name).into_owned()));
+    what.extend(model(result).map(|name| one_line(&name).into_owned()));
     let mut when = vec![minute(&run.started_at), elapsed(run.duration_seconds)];
     when.extend(version.map(|version| one_line(version).into_owned()));
     let columns = |cells: &[String]| cells.join("  ").chars().count();
@@ -97,8 +97,16 @@ fn is_simulated(result: &RunResult) -> bool {
     result.config["managed_server"].get("simulator").is_some()
 }
 
-/// Returns the model that was asked for, or how many there were.
-fn model(config: &Value) -> Option<String> {
+/// Returns the model that was asked for, or how many there were; `None` if requests name none.
+fn model(result: &RunResult) -> Option<String> {
+    match &result.run.models {
+        Some(models) => named(&models.iter().map(String::as_str).collect::<Vec<_>>()),
+        None => model_of_config(&result.config),
+    }
+}
+
+/// Returns it for a document of an earlier version, which only has its configuration.
+fn model_of_config(config: &Value) -> Option<String> {
     let of_requests = config["requests"].as_array().into_iter().flatten();
     let listed = of_requests.flat_map(|kind| kind["models"].as_array().into_iter().flatten());
     let aliases = config["servers"].as_array().into_iter().flatten();
@@ -112,7 +120,11 @@ fn model(config: &Value) -> Option<String> {
     };
     models.sort_unstable();
     models.dedup();
-    match models.as_slice() {
+    named(&models)
+}
+
+fn named(models: &[&str]) -> Option<String> {
+    match models {
         [] => None,
         [only] => Some((*only).to_owned()),
         several => Some(format!("{} models", several.len())),

@@ -153,6 +153,8 @@ fn generator_limits(ready: &Ready, plan: &Plan, ran: &Ran, before: &Before) -> V
         run: Run {
             profile: plan.profile.clone(),
             target: origins(ready),
+            models: None,
+            token_counts: None,
             started_at: rfc3339(0),
             startup_seconds: 0.0,
             duration_seconds: seconds(ran.took),
