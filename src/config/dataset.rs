@@ -88,7 +88,7 @@ impl DatasetConfig {
     }
 
     fn prompts(&self, dataset: Arc<Dataset>, seed: u64) -> Prompts {
-        Prompts::Rows(Rows {
+        Prompts::Rows(Box::new(Rows {
             dataset,
             sampling: self.sample,
             own_lengths: self.own_lengths,
@@ -100,7 +100,7 @@ impl DatasetConfig {
                 on_failure: self.on_failure,
                 affinity_header: self.affinity_header.clone(),
             },
-        })
+        }))
     }
 
     fn options(&self, conversation: Option<&Conversation>) -> ReadOptions {

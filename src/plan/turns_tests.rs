@@ -38,7 +38,7 @@ fn plan(lines: &str, executor: Executor, conversation: Conversation) -> Plan {
             weight: 1,
             call: Call::Chat(Chat {
                 models: vec!["m".into()],
-                prompts: Prompts::Rows(rows),
+                prompts: Prompts::Rows(Box::new(rows)),
                 conversation: Some(Box::new(conversation)),
                 ..Chat::default()
             }),

@@ -3,10 +3,7 @@
 use super::prompts::word_bytes;
 use super::types::Workload;
 use super::words::WORDS;
-
-/// The first value and the factor of the hash FNV-1a with 64 bits.
-const FNV_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
-const FNV_PRIME: u64 = 0x0100_0000_01b3;
+use crate::units::Fnv;
 
 /// The tokens of the words of made prompts, as the tokenizer of one model counts them, and of what is around them.
 ///
@@ -67,13 +64,13 @@ impl WordCosts {
         self.opening
     }
 
-    /// Returns all counts as bytes, of which a fingerprint is made.
-    fn bytes(&self) -> impl Iterator<Item = u8> {
-        let others = [self.first, self.opening, self.base];
-        self.costs
-            .into_iter()
-            .chain([self.filler])
-            .chain(others.into_iter().flat_map(u32::to_le_bytes))
+    /// Adds all counts to a hash.
+    fn hash(&self, to: &mut Fnv) {
+        to.add(&self.costs);
+        to.add(&[self.filler]);
+        for count in [self.first, self.opening, self.base] {
+            to.add(&count.to_le_bytes());
+        }
     }
 
     /// Returns the tokens of the cheapest word: no prompt is further off.
@@ -134,13 +131,11 @@ impl Workload {
     /// counted. Processes that share a plan make the same prompts only if it is the same.
     pub fn fingerprint_of_costs(&self) -> Option<String> {
         let chats = self.kinds.iter().filter_map(|kind| kind.call.chat());
-        let counted = chats.flat_map(|chat| &chat.word_costs);
-        let hash = counted.fold(None, |hash: Option<u64>, costs| {
-            Some(costs.bytes().fold(hash.unwrap_or(FNV_BASIS), |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME)
-            }))
-        });
-        hash.map(|hash| format!("{hash:016x}"))
+        let mut hash: Option<Fnv> = None;
+        for costs in chats.flat_map(|chat| &chat.word_costs) {
+            costs.hash(hash.get_or_insert_default());
+        }
+        hash.map(|hash| format!("{:016x}", hash.value()))
     }
 }
 

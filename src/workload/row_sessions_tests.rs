@@ -24,7 +24,7 @@ fn talk(format: &str, text: &str, conversation: Conversation) -> Workload {
     let Call::Chat(chat) = &mut workload.kinds[0].call else {
         panic!()
     };
-    chat.prompts = Prompts::Rows(Rows {
+    chat.prompts = Prompts::Rows(Box::new(Rows {
         dataset: Arc::new(found.unwrap().dataset),
         sampling: Sampling::Sequential,
         own_lengths: true,
@@ -32,7 +32,7 @@ fn talk(format: &str, text: &str, conversation: Conversation) -> Workload {
         tokens: Default::default(),
         seed: 1,
         replaying: Default::default(),
-    });
+    }));
     chat.max_tokens = Lengths::fixed(5);
     chat.models = vec!["m".into()];
     chat.stream = false;

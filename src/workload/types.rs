@@ -31,7 +31,7 @@ pub enum Prompts {
     /// Made for each request from the seed: `prefix`, then words that are as many tokens as drawn, or slightly more.
     Made { prefix: String, tokens: Lengths },
     /// Rows of a dataset.
-    Rows(Rows),
+    Rows(Box<Rows>),
     /// Ids of tokens out of a vocabulary, made for each request from the seed: exactly as many as drawn.
     Ids { tokens: Lengths, vocabulary: Span<u32> },
     /// Prompts of which groups begin alike.
