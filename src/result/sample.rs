@@ -19,7 +19,6 @@ use crate::sessions::SessionTotals;
 use crate::units::{MICROSECOND, MILLISECOND, Nanos, SECOND, seconds};
 use crate::workload::PlannedHistories;
 use serde_json::json;
-use std::sync::LazyLock;
 
 const KINDS: [&str; 3] = ["llama/stream", "llama/plain", "vllm"];
 const SERVER_OF_KIND: [u16; 3] = [0, 0, 1];
@@ -72,7 +71,6 @@ fn outcome_of(n: u64) -> Outcome {
     }
 }
 
-/// Records what is known of a stream's events besides its gaps.
 fn events(recorder: &mut Recorder, due: Nanos, first: Nanos, last: Nanos) {
     recorder.counters().token_events += 3;
     recorder.counters().coalesced_events += 1;
@@ -411,7 +409,7 @@ fn error_budget() -> ErrorBudget {
 
 /// Makes a document with every key that a document may have, even if they do not occur together in one.
 pub(crate) fn full() -> RunResult {
-    static FULL: LazyLock<RunResult> = LazyLock::new(make);
+    static FULL: std::sync::LazyLock<RunResult> = std::sync::LazyLock::new(make);
     FULL.clone()
 }
 
