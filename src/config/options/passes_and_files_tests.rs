@@ -123,7 +123,11 @@ fn a_target_replaces_the_only_server() {
     assert_eq!(config.servers()[0].api, Some(Api::LlamaCpp));
     let config = load(ONE, &["--target", "http://127.0.0.1:9/v1"]).unwrap();
     assert_eq!(config.servers()[0].base_url, "http://127.0.0.1:9/v1");
-    assert_eq!((config.servers()[0].api, config.servers().len()), (None, 1));
+    // Its path names no API, so the document's stays.
+    assert_eq!(
+        (config.servers()[0].api, config.servers().len()),
+        (Some(Api::LlamaCpp), 1)
+    );
     let config = load(TWO, &["--no-server"]).unwrap();
     assert_eq!(config.servers().len(), 2);
 }
