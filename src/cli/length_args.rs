@@ -55,6 +55,20 @@ pub struct LengthArgs {
     )]
     pub tokenizer: Option<String>,
 
+    /// Begin no two prompts alike, in this run or another, so that no prefix cache of the server can answer; turns of a
+    /// session begin alike. A TAG from the configuration of a result makes the same prompts again
+    #[arg(
+        long,
+        env = "LLMLOAD_CACHE_BUST",
+        hide_env = true,
+        value_name = "TAG",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        help_heading = REQUESTS
+    )]
+    pub cache_bust: Option<String>,
+
     /// Make prompts in this many groups, each with a prefix of its own that its prompts share (with --prefix-tokens)
     #[arg(
         long,

@@ -194,9 +194,15 @@ fn request(request: &RequestConfig, total: u64) -> String {
         true => String::new(),
         false => format!(", good if {}", request.goodput),
     };
+    let busts = request.call.chat().is_some_and(|chat| chat.cache_bust.is_some());
+    let busts = if busts {
+        ", no two prompts alike in their beginning"
+    } else {
+        ""
+    };
     let cancel = request.call.chat().and_then(|chat| chat.cancel.as_ref());
     let cancelled = cancel.map_or(String::new(), |cancel| format!(", {cancel} cancelled"));
-    format!("{name}: {share}, {what}, timeout {timeout}{cancelled}{good}")
+    format!("{name}: {share}, {what}, timeout {timeout}{busts}{cancelled}{good}")
 }
 
 /// Returns how the sessions of each conversation go, and the memory that is planned for them.

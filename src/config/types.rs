@@ -298,6 +298,7 @@ fn serialize_chat<M: SerializeMap>(
         prompts,
         word_costs: _,
         cache_prompt,
+        cache_bust,
         wording,
         conversation,
         settings,
@@ -327,6 +328,9 @@ fn serialize_chat<M: SerializeMap>(
     // A document that is read again must not take another default.
     if chat.caches_prompt() || cache_prompt.is_some() {
         map.serialize_entry("cache_prompt", &chat.caches_prompt())?;
+    }
+    if let Some(bust) = cache_bust {
+        map.serialize_entry("cache_bust", bust)?;
     }
     if let Some(key) = wording.token_limit {
         map.serialize_entry("max_tokens_key", &key)?;

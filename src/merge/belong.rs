@@ -119,6 +119,17 @@ fn common(config: &Value) -> Value {
     if let Some(fields) = config.as_object_mut() {
         OUTPUT_KEYS.iter().for_each(|key| drop(fields.remove(*key)));
     }
+    // Each process chooses its own tag.
+    for request in config
+        .get_mut("requests")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+    {
+        if let Some(bust) = request.get_mut("cache_bust") {
+            *bust = Value::Bool(true);
+        }
+    }
     if let Some(run) = config.get_mut("run").and_then(Value::as_object_mut) {
         for key in PER_PROCESS_KEYS {
             run.remove(key);

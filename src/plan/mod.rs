@@ -166,6 +166,7 @@ impl Plan {
                 each_kind_first: false,
                 users: 1,
                 is_warm_up: false,
+                load: 0,
             },
             warmup: 0,
             assignment: Assignment::Weighted,

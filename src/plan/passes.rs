@@ -68,6 +68,17 @@ impl Plan {
             .collect()
     }
 
+    /// Returns the plan of a load that is so many-th of this process. Where no two prompts may begin alike, those of
+    /// its loads differ as well.
+    pub fn for_load(self: &Arc<Plan>, load: u32) -> Arc<Plan> {
+        if !self.workload.busts_caches() {
+            return self.clone();
+        }
+        let mut plan = Plan::clone(self);
+        plan.workload.load = load;
+        Arc::new(plan)
+    }
+
     fn push_pass(self: &Arc<Plan>, passes: &mut Vec<Pass>, role: Role, assignment: Assignment) {
         let plan = match assignment == self.assignment {
             true => self.clone(),

@@ -56,6 +56,7 @@ fn plan(lines: &str, executor: Executor, conversation: Conversation) -> Plan {
         each_kind_first: false,
         users: 1,
         is_warm_up: false,
+        load: 0,
     };
     plan
 }

@@ -178,8 +178,8 @@ fn run_pass(
             Role::Alone(_) | Role::Measured => ids.prefix.push_str(&prefix),
         }
     }
-    let mut engine =
-        Engine::start(pass.plan.clone(), ready.targets.clone(), options).map_err(start_failure)?;
+    let mut engine = Engine::start(pass.plan.for_load(ready.loads), ready.targets.clone(), options)
+        .map_err(start_failure)?;
     if books.origin.is_none() {
         if let Some(at) = context.start_at {
             engine.wall_offset = start::wait(at, ready, context.args.quiet, say)?;

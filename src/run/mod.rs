@@ -80,7 +80,8 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
     notice::announce_shard(&plan, &mut note);
     let gateway = push::gateway(&config)?;
     let mut ready = setup::set_up(&config, &plan, args, &mut note)?;
-    if models::adopt(&mut config, &ready.models) {
+    // Both are asked, whatever the first one says.
+    if models::adopt(&mut config, &ready.models) | setup::choose_tag(&mut config) {
         plan = to_plan(&config).map_err(Mistakes::new)?;
     }
     validate(&config, args, &plan, &mut ready, &mut note)?;

@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::server;
 use crate::tls::{TlsOptions, TlsTarget};
 use crate::units::{MICROSECOND, Masks};
-use crate::workload::Target;
+use crate::workload::{CacheBust, Call, Target};
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -229,11 +229,32 @@ fn note_whole_answers(config: &Config, found: &[Discovery], note: &mut dyn FnMut
 /// Returns how requests tell their ids: each begins with what no other run has, so it does not come from the seed.
 fn request_ids(config: &Config) -> Option<RequestIds> {
     let header = config.request_id_header.clone()?;
-    let chance = RandomState::new().hash_one(std::process::id());
     Some(RequestIds {
         header,
-        prefix: format!("{:012x}-", chance >> 16),
+        prefix: format!("{}-", tag_by_chance()),
     })
+}
+
+/// Returns 12 hexadecimal digits that no other run has.
+fn tag_by_chance() -> String {
+    let chance = RandomState::new().hash_one(std::process::id());
+    format!("{:012x}", chance >> 16)
+}
+
+/// Gives the kinds of request whose prompts begin differently in each run a tag of this run, unless they have one. The
+/// result's configuration has it then, and makes the same requests again. Returns false if nothing has changed.
+pub fn choose_tag(config: &mut Config) -> bool {
+    let tag = tag_by_chance();
+    let mut has_changed = false;
+    for request in &mut config.requests {
+        if let Call::Chat(chat) = &mut request.call
+            && let Some(CacheBust { tag: own @ None }) = chat.cache_bust.as_deref_mut()
+        {
+            *own = Some(tag.as_str().into());
+            has_changed = true;
+        }
+    }
+    has_changed
 }
 
 /// Tells for each kind of request whether its requests carry ids of this header: not where a header of that name was

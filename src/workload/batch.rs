@@ -5,6 +5,7 @@ use super::random::{keyed, permuted};
 use super::types::{Call, Chat, Draw, Prompts, Workload};
 use crate::api::{Api, Prompt, Texts};
 use crate::metrics::AskedTokens;
+use std::num::NonZeroU32;
 use std::ops::Range;
 
 /// The most texts of a request, which is OpenAI's limit.
@@ -71,7 +72,7 @@ impl Workload {
         else {
             return plain;
         };
-        let texts = batch_size.unwrap_or(1);
+        let texts = batch_size.map_or(1, NonZeroU32::get);
         let all = || (0..texts).map(|number| further(prompts, draw, number).prompt_tokens);
         match api.row().texts {
             Texts::One => plain,
@@ -100,6 +101,7 @@ mod tests {
             prompt,
             prompt_tokens: 9,
             max_tokens: 1,
+            bust: 0,
             think: 0,
         };
         let mut out = Vec::new();

@@ -329,6 +329,7 @@ impl Workload {
         };
         Draw {
             model: key.model,
+            bust: self.bust(key.kind, key.turn(0)).unwrap_or(0),
             think: pause.map_or(draw.think, |pause| pause.draw(of_turn.bits(Choice::Think))),
             ..draw
         }

@@ -42,6 +42,7 @@ pub fn workload(conversation: Conversation) -> Workload {
         each_kind_first: false,
         users: 1,
         is_warm_up: false,
+        load: 0,
     };
     workload.invariants();
     workload

@@ -3,6 +3,7 @@
 //! Of a session only the server's answers are kept. What the user and the system said is made again from the keys of
 //! their choices whenever it is sent, as every prompt is.
 
+use super::bust::Marker;
 use super::content::{Counted, Spelled};
 use super::conversation::{Conversation, HistoryMode, SessionKey};
 use super::costs::WordCosts;
@@ -68,6 +69,8 @@ pub(super) struct Dialogue<'a> {
     pub conversation: &'a Conversation,
     pub turn: Turn<'a>,
     pub now: &'a Draw,
+    /// Begins the session, if no two begin alike.
+    pub marker: Option<Marker<'a>>,
 }
 
 /// Writes a dialogue as messages, for APIs that have them.
@@ -87,6 +90,14 @@ impl Dialogue<'_> {
     fn write_user(&self, draw: &Draw, out: &mut Vec<u8>) {
         let counted = self.chat.costs(draw).map_or(Counted::No, Counted::Part);
         Spelled::of(&self.chat.prompts, draw, counted).write_json(out);
+    }
+
+    /// Puts the marker before what begins at `from`. Made words that begin a session vary by themselves.
+    fn mark(&self, out: &mut Vec<u8>, from: usize) {
+        let begins_with_text = self.conversation.has_system() || self.chat.prompts.begin_with_text();
+        if let Some(marker) = self.marker.filter(|_| begins_with_text) {
+            marker.mark(out, from);
+        }
     }
 
     fn write_past(&self, turn: u16, out: &mut Vec<u8>) {
@@ -133,6 +144,7 @@ pub(super) fn write_system(
 impl Prompt for AsMessages<'_> {
     fn write_json(&self, out: &mut Vec<u8>) {
         let AsMessages(dialogue) = self;
+        let begin = out.len();
         out.push(b'[');
         if dialogue.conversation.has_system() {
             out.extend_from_slice(b"{\"role\":\"system\",\"content\":");
@@ -149,6 +161,7 @@ impl Prompt for AsMessages<'_> {
         out.extend_from_slice(b"{\"role\":\"user\",\"content\":");
         dialogue.write_user(dialogue.now, out);
         out.extend_from_slice(b"}]");
+        dialogue.mark(out, begin);
     }
 }
 
@@ -177,6 +190,7 @@ impl Prompt for AsText<'_> {
         join(out, &mut |out| dialogue.write_user(dialogue.now, out));
         out.push(b'"');
         debug_assert!(out.len() > begin + 1);
+        dialogue.mark(out, begin);
     }
 }
 

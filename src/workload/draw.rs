@@ -1,7 +1,7 @@
 //! Draws the request that a VU sends next.
 
 use super::prompts::{other_prompt_key, prompt_key};
-use super::random::{by_weight, keyed, up_to};
+use super::random::{by_weight, keyed, permuted, up_to};
 use crate::units::Nanos;
 use crate::units::Span;
 use crate::workload::rows::Rows;
@@ -98,6 +98,7 @@ impl Workload {
     /// Draws everything but the kind. `number` is that of the request among all that take rows of a dataset in turns.
     pub(super) fn draw_rest(&self, key: Key, kind: u16, (number, light_paths): (u64, usize)) -> Draw {
         let Key { seed, vu, iteration } = key;
+        let bust = self.bust(kind, key);
         let (model, (prompt, prompt_tokens), max_tokens) = match &self.kinds[usize::from(kind)].call {
             Call::Chat(Chat {
                 max_tokens,
@@ -109,7 +110,7 @@ impl Workload {
                 match prompts {
                     Prompts::List(texts) => (u64::from(key.index(Choice::Prompt, texts.len())), 0),
                     Prompts::Made { tokens, .. } | Prompts::Ids { tokens, .. } => (
-                        prompt_key(seed, vu, iteration),
+                        bust.unwrap_or_else(|| prompt_key(seed, vu, iteration)),
                         tokens.draw(key.bits(Choice::PromptTokens)),
                     ),
                     Prompts::Rows(rows) => (self.pick_row(rows, key, (kind, number)), 0),
@@ -129,6 +130,7 @@ impl Workload {
             prompt,
             prompt_tokens,
             max_tokens,
+            bust: bust.unwrap_or(0),
             think: self.pick_think(key),
         };
         self.with_lengths_of_row(draw)
@@ -176,16 +178,21 @@ impl Workload {
 
     /// Returns the draw with another made prompt of the same length, which no other request of the run has.
     pub fn with_other_prompt(&self, draw: Draw, seed: u64, vu: u32, iteration: u64) -> Draw {
-        match &self.kinds[usize::from(draw.kind)].call {
+        let other = other_prompt_key(seed, vu, iteration);
+        let busts = self.bust(draw.kind, Key { seed, vu, iteration }).is_some();
+        let bust = if busts { permuted(draw.bust, other) } else { 0 };
+        let prompt = match &self.kinds[usize::from(draw.kind)].call {
             Call::Chat(Chat {
                 prompts: Prompts::Made { .. } | Prompts::Ids { .. },
                 ..
-            }) => Draw {
-                prompt: other_prompt_key(seed, vu, iteration),
-                ..draw
-            },
-            _ => draw,
-        }
+            }) if busts => bust,
+            Call::Chat(Chat {
+                prompts: Prompts::Made { .. } | Prompts::Ids { .. },
+                ..
+            }) => other,
+            _ => draw.prompt,
+        };
+        Draw { prompt, bust, ..draw }
     }
 
     /// Draws a kind of the server by weight; a kind of weight 0 is never drawn. With `each_kind_first` the first

@@ -51,6 +51,7 @@ fn mixed() -> Workload {
         each_kind_first: false,
         users: 1,
         is_warm_up: false,
+        load: 0,
     };
     workload.invariants();
     workload
@@ -161,6 +162,7 @@ fn choices_of_one_request_are_independent() {
         each_kind_first: false,
         users: 1,
         is_warm_up: false,
+        load: 0,
     };
     let mut counts = [0; 16];
     for vu in 0..40_000 {
@@ -233,6 +235,7 @@ fn the_widest_spans_do_not_overflow() {
         each_kind_first: false,
         users: 1,
         is_warm_up: false,
+        load: 0,
     };
     for iteration in [0, 1, u64::MAX] {
         workload.draw(u64::MAX, u32::MAX, iteration, 0, usize::MAX);

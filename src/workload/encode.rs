@@ -1,16 +1,18 @@
 //! The bytes of a request.
 
 use super::batch::Batch;
+use super::bust::{Marked, Marker};
 use super::content::{Counted, Spelled};
 use super::dialogue::{AsMessages, AsText, Dialogue, Turn};
 use super::row_dialogue::RowDialogue;
 use super::rows::{write_row, write_turn, write_words};
 use super::types::{Call, Chat, Draw, Prompts, Target, Workload, replace};
-use crate::api::{Content, ContentKind, Generation, Prompt, Setting, Texts};
+use crate::api::{Api, Content, ContentKind, Generation, Prompt, Setting, Texts};
 use crate::dataset::{self, Row, RowBytes};
 use crate::http1::Method;
 use crate::http1::request::{self, Body};
 use crate::metrics::RequestId;
+use std::num::NonZeroU32;
 
 /// The id that a request carries in a header.
 #[derive(Clone, Copy, Debug)]
@@ -32,13 +34,18 @@ pub fn body_of(target: &Target, workload: &Workload, draw: &Draw) -> Vec<u8> {
 /// Returns the text that a draw of counted words makes, and the tokens that are asked for; `None` if it makes none.
 pub fn made_text(chat: &Chat, draw: &Draw) -> Option<(String, u32)> {
     let mut json = Vec::new();
+    let marker = Marker::of_content(chat, draw);
     let asked = match &chat.prompts {
         Prompts::Rows(rows) => {
             let bytes = rows.dataset.bytes(draw.prompt).ok()?;
-            write_words(&mut json, rows, (draw.prompt, &bytes.row(), chat.costs(draw)))?
+            let row = (draw.prompt, &bytes.row(), chat.costs(draw));
+            write_words(&mut json, rows, row, marker)?
         }
         prompts if prompts.are_words() => {
             Spelled::of(prompts, draw, Counted::whole(chat.costs(draw))).write_json(&mut json);
+            if let Some(marker) = marker.filter(|_| prompts.begin_with_text()) {
+                marker.mark(&mut json, 0);
+            }
             draw.prompt_tokens
         }
         _ => return None,
@@ -140,6 +147,10 @@ fn write_chat(
     (draw, turn, of_dataset): (&Draw, Option<&Turn<'_>>, Option<&Row<'_>>),
 ) {
     let row = target.api.row();
+    let system = chat.settings.system().map(|system| system.text.as_ref());
+    let marked = system.zip(Marker::of(chat, draw));
+    let marked = marked.map(|(system, marker)| marker.before(system));
+    let marker = Marker::of_content(chat, draw);
     let asked = |content| Generation {
         model: &chat.models[draw.model as usize],
         content,
@@ -148,7 +159,7 @@ fn write_chat(
         stream: chat.stream && row.streams(),
         cache_prompt: chat.caches_prompt(),
         wording: chat.wording.or(target.wording),
-        system: chat.settings.system().map(|system| system.text.as_ref()),
+        system: marked.as_deref().or(system),
         members: chat.settings.members(target.api),
     };
     let of_session = turn.zip(chat.conversation.as_deref());
@@ -162,30 +173,21 @@ fn write_chat(
                     conversation,
                     turn: *turn,
                     costs,
+                    marker,
                 };
                 write_turn(body, dialogue, (draw.prompt, found), asked, target.api);
             }
-            None => write_row(body, rows, (draw.prompt, found, costs), asked, target.api),
+            None => write_row(
+                body,
+                rows,
+                (draw.prompt, found, costs),
+                marker,
+                (asked, target.api),
+            ),
         };
     }
     let Some((turn, conversation)) = of_session else {
-        let prompt = Spelled::of(&chat.prompts, draw, Counted::whole(chat.costs(draw)));
-        let batch = |numbers| Batch { chat, draw, numbers };
-        match (row.texts, chat.batch_size) {
-            (Texts::Many, Some(texts @ 2..)) => {
-                (row.write_body)(body, &asked(Content::Text(&batch(0..texts))));
-            }
-            (Texts::OneAndMany, Some(texts)) => {
-                let documents = batch(1..texts + 1);
-                let asked = asked(prompt.content());
-                let asked = Generation {
-                    documents: Some(&documents),
-                    ..asked
-                };
-                (row.write_body)(body, &asked);
-            }
-            _ => (row.write_body)(body, &asked(prompt.content())),
-        }
+        write_single(body, chat, draw, marker, (asked(Content::Text(&"")), target.api));
         return;
     };
     let dialogue = Dialogue {
@@ -194,10 +196,49 @@ fn write_chat(
         conversation,
         turn: *turn,
         now: draw,
+        marker,
     };
     match row.carries.contains(&ContentKind::Messages) {
         true => (row.write_body)(body, &asked(Content::Messages(&AsMessages(dialogue)))),
         false => (row.write_body)(body, &asked(Content::Text(&AsText(dialogue)))),
+    }
+}
+
+/// Appends the body of a request that belongs to no session and has no row of a dataset. `asked` has everything but the
+/// content.
+fn write_single<'a>(
+    body: &mut Vec<u8>,
+    chat: &'a Chat,
+    draw: &'a Draw,
+    marker: Option<Marker<'a>>,
+    (asked, api): (Generation<'_>, Api),
+) {
+    let row = api.row();
+    let prompt = Spelled::of(&chat.prompts, draw, Counted::whole(chat.costs(draw)));
+    let batch = |numbers| Batch { chat, draw, numbers };
+    let mut write = |content: Content<'_>, documents: Option<&dyn Prompt>| {
+        (row.write_body)(
+            body,
+            &Generation {
+                content,
+                documents,
+                ..asked
+            },
+        );
+    };
+    match (row.texts, chat.batch_size.map(NonZeroU32::get)) {
+        (Texts::Many, Some(texts @ 2..)) => write(Content::Text(&batch(0..texts)), None),
+        (Texts::OneAndMany, Some(texts)) => write(prompt.content(), Some(&batch(1..texts + 1))),
+        _ => match marker.filter(|_| chat.prompts.begin_with_text()) {
+            Some(marker) => write(
+                Content::Text(&Marked {
+                    prompt: &prompt,
+                    marker,
+                }),
+                None,
+            ),
+            None => write(prompt.content(), None),
+        },
     }
 }
 

@@ -38,6 +38,7 @@ fn two_kinds() -> (Workload, Target) {
         each_kind_first: false,
         users: 1,
         is_warm_up: false,
+        load: 0,
     };
     let target = Target {
         origin: "http://h:1".to_string(),
@@ -69,6 +70,7 @@ fn a_request_is_the_one_drawn() {
         prompt: 0,
         prompt_tokens: 0,
         max_tokens: 7,
+        bust: 0,
         think: 0,
     };
     encode_request(&mut out, &mut scratch, &target, &workload, (&draw, None), None);
@@ -106,6 +108,7 @@ fn a_request_is_the_one_drawn() {
         prompt: 1,
         prompt_tokens: 0,
         max_tokens: 0,
+        bust: 0,
         think: 0,
     };
     encode_request(&mut out, &mut scratch, &target, &workload, (&light, None), None);
@@ -123,6 +126,7 @@ fn the_number_of_answers_is_that_of_the_settings_in_the_words_of_the_api() {
         prompt: 0,
         prompt_tokens: 0,
         max_tokens: 7,
+        bust: 0,
         think: 0,
     };
     let chat = |settings: BodySettings| {
@@ -165,6 +169,7 @@ fn a_get_that_names_its_path_goes_there() {
         prompt: 0,
         prompt_tokens: 0,
         max_tokens: 0,
+        bust: 0,
         think: 0,
     };
     for (path, line) in LightPath::ALL
@@ -191,6 +196,7 @@ fn encoding_further_requests_does_not_grow_the_buffers() {
             prompt,
             prompt_tokens: 0,
             max_tokens: 9,
+            bust: 0,
             think: 0,
         };
         out.clear();
@@ -212,6 +218,7 @@ fn the_headers_of_a_kind_replace_the_targets_of_the_same_name() {
             prompt: 0,
             prompt_tokens: 0,
             max_tokens: 5,
+            bust: 0,
             think: 0,
         };
         let mut out = Vec::new();

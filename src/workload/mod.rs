@@ -1,6 +1,7 @@
 //! The workload decides what request n of VU k is, and encodes its bytes: prompts, request mix, think time, bodies.
 
 mod batch;
+mod bust;
 mod cancel;
 mod content;
 mod conversation;
@@ -23,6 +24,7 @@ mod types;
 mod words;
 
 pub use batch::BATCH_MAX;
+pub use bust::CacheBust;
 pub use cancel::{Cancel, CancelAt, Chooser, Cut, Share};
 pub use conversation::{
     ALL_TURNS, Conversation, HistoryMode, OnCancel, OnFailure, PlannedHistories, SessionKey, TURNS_MAX, Tools,

@@ -1,5 +1,6 @@
 //! What a turn sends that is a row of a dataset: the rows before it and their answers, if the row has only what is new.
 
+use super::bust::Marker;
 use super::conversation::{Conversation, HistoryMode};
 use super::costs::WordCosts;
 use super::dialogue::{Turn, write_system};
@@ -14,6 +15,8 @@ pub(super) struct RowDialogue<'a> {
     pub turn: Turn<'a>,
     /// What words are in tokens, if they are counted.
     pub costs: Option<&'a WordCosts>,
+    /// Begins the session, if no two begin alike.
+    pub marker: Option<Marker<'a>>,
 }
 
 /// Writes rows as messages, for APIs that have them.
@@ -31,6 +34,13 @@ enum Said<'a> {
     ServersAnswer(&'a [u8]),
     /// What the dataset has as an answer.
     OwnAnswer(&'a str),
+}
+
+impl Said<'_> {
+    /// Tells whether it is made of tokens.
+    fn is_made(&self) -> bool {
+        matches!(self, Said::Row(_, row) if matches!(row.content, Content::Blocks(_)))
+    }
 }
 
 impl RowDialogue<'_> {
@@ -82,13 +92,14 @@ impl RowDialogue<'_> {
         write_system((self.turn.key, self.conversation), self.costs, out);
     }
 
-    /// Appends the tokens of a row as words.
-    fn write_words(&self, index: u64, row: &Row<'_>, out: &mut Vec<u8>) {
+    /// Appends the tokens of a row as words. Those that begin the session vary instead of having a marker before them.
+    fn write_words(&self, index: u64, row: &Row<'_>, is_first: bool, out: &mut Vec<u8>) {
         if let Content::Blocks(blocks) = &row.content {
             let tokens = MadeTokens {
                 blocks,
                 seed: self.rows.seed,
                 row: index,
+                bust: self.marker.filter(|_| is_first).map(|marker| marker.key),
             };
             TokenWords(tokens, self.costs).write_json(out);
         }
@@ -100,9 +111,14 @@ impl Prompt for RowMessages<'_> {
         let RowMessages(dialogue) = self;
         out.push(b'[');
         let begin = out.len();
+        let mut marker = dialogue.marker;
         dialogue.each(&mut |said| {
-            if out.len() > begin {
+            let is_first = out.len() == begin;
+            if !is_first {
                 out.push(b',');
+            }
+            if is_first && said.is_made() {
+                marker = None;
             }
             let mut message = |role: &str, content: &mut dyn FnMut(&mut Vec<u8>)| {
                 out.extend_from_slice(b"{\"role\":\"");
@@ -116,7 +132,9 @@ impl Prompt for RowMessages<'_> {
                 Said::Row(index, row) => match row.content {
                     Content::Messages(json) => out.extend_from_slice(inside(json)),
                     Content::Text(json) => message("user", &mut |out| out.extend_from_slice(json.as_bytes())),
-                    _ => message("user", &mut |out| dialogue.write_words(index, &row, out)),
+                    _ => message("user", &mut |out| {
+                        dialogue.write_words(index, &row, is_first, out)
+                    }),
                 },
                 Said::ServersAnswer(reply) => message("assistant", &mut |out| {
                     out.push(b'"');
@@ -130,6 +148,9 @@ impl Prompt for RowMessages<'_> {
             }
         });
         out.push(b']');
+        if let Some(marker) = marker {
+            marker.mark(out, begin - 1);
+        }
     }
 }
 
@@ -140,10 +161,15 @@ impl Prompt for RowText<'_> {
         out.push(b'"');
         let begin = out.len();
         let mut follows_answer = false;
+        let mut marker = dialogue.marker;
         dialogue.each(&mut |said| {
+            let is_first = out.len() == begin;
+            if is_first && said.is_made() {
+                marker = None;
+            }
             let is_answer = matches!(said, Said::ServersAnswer(_) | Said::OwnAnswer(_));
             // A question after one that has no answer is a paragraph of its own as well.
-            if out.len() > begin && (!is_answer || follows_answer) {
+            if !is_first && (!is_answer || follows_answer) {
                 out.extend_from_slice(BLANK_LINE);
             }
             follows_answer = is_answer;
@@ -152,7 +178,7 @@ impl Prompt for RowText<'_> {
                 Said::System => dialogue.write_system(&mut text),
                 Said::Row(index, row) => match row.content {
                     Content::Text(json) => text.extend_from_slice(json.as_bytes()),
-                    _ => dialogue.write_words(index, &row, &mut text),
+                    _ => dialogue.write_words(index, &row, is_first, &mut text),
                 },
                 Said::ServersAnswer(reply) => return out.extend_from_slice(reply),
                 Said::OwnAnswer(json) => text.extend_from_slice(json.as_bytes()),
@@ -161,6 +187,9 @@ impl Prompt for RowText<'_> {
             out.extend_from_slice(text.get(1..text.len().saturating_sub(1)).unwrap_or_default());
         });
         out.push(b'"');
+        if let Some(marker) = marker {
+            marker.mark(out, begin - 1);
+        }
     }
 }
 

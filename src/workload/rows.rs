@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::bust::{MARKER_TOKENS, Marker};
 use super::costs::WordCosts;
 use super::graph::Replaying;
 use super::ids::VOCABULARY_DEFAULT;
@@ -191,12 +192,16 @@ fn shuffled(key: u64, count: u64, index: u64) -> u64 {
     }
 }
 
-/// JSON that is written as it is.
-struct Json<'a>(&'a str);
+/// JSON that is written as it is, with a marker before its first text if no two prompts begin alike.
+struct Json<'a>(&'a str, Option<Marker<'a>>);
 
 impl Prompt for Json<'_> {
     fn write_json(&self, out: &mut Vec<u8>) {
+        let from = out.len();
         out.extend_from_slice(self.0.as_bytes());
+        if let Some(marker) = &self.1 {
+            marker.mark(out, from);
+        }
     }
 }
 
@@ -206,11 +211,16 @@ pub(super) struct MadeTokens<'a> {
     pub blocks: &'a Blocks<'a>,
     pub seed: u64,
     pub row: u64,
+    /// What the first tokens are made from instead, if no two prompts begin alike.
+    pub bust: Option<u64>,
 }
 
 impl MadeTokens<'_> {
     /// Calls `token` with 32 bits for each token.
     fn each(&self, mut token: impl FnMut(u32)) {
+        let own = self.bust.into_iter().flat_map(bits_of);
+        let mut own = own.take(MARKER_TOKENS as usize);
+        let mut token = |bits| token(own.next().unwrap_or(bits));
         let mut left = self.blocks.input_tokens;
         for id in self.blocks.ids.iter() {
             let size = left.min(self.blocks.block);
@@ -230,12 +240,25 @@ impl MadeTokens<'_> {
             let words = bits_of(key).map(|bits| (bits & 0xff) as u8);
             costs.push_chosen(out, words, tokens);
         };
+        let mut own = match self.bust {
+            Some(key) => {
+                let own = left.min(MARKER_TOKENS);
+                push(out, key, own);
+                own
+            }
+            None => 0,
+        };
         for id in self.blocks.ids.iter() {
             let size = left.min(self.blocks.block);
-            push(out, keyed([self.seed, BLOCK, id, 0]), size);
+            push(out, keyed([self.seed, BLOCK, id, 0]), size.saturating_sub(own));
+            own = own.saturating_sub(size);
             left -= size;
         }
-        push(out, keyed([self.seed, END, self.row, 0]), left);
+        push(
+            out,
+            keyed([self.seed, END, self.row, 0]),
+            left.saturating_sub(own),
+        );
         out.push(b'"');
     }
 }
@@ -309,7 +332,8 @@ pub(super) fn write_turn(
         dataset::Content::Text(_) | dataset::Content::Messages(_) => false,
     };
     if is_whole {
-        return write_row(body, dialogue.rows, (index, row, dialogue.costs), asked, api);
+        let of_row = (index, row, dialogue.costs);
+        return write_row(body, dialogue.rows, of_row, dialogue.marker, (asked, api));
     }
     let write = |body: &mut Vec<u8>, content: Content<'_>| {
         (api.row().write_body)(body, &Generation { content, ..asked });
@@ -326,6 +350,7 @@ pub(super) fn write_words(
     out: &mut Vec<u8>,
     rows: &Rows,
     (index, row, costs): (u64, &Row<'_>, Option<&WordCosts>),
+    marker: Option<Marker<'_>>,
 ) -> Option<u32> {
     let dataset::Content::Blocks(blocks) = &row.content else {
         return None;
@@ -334,6 +359,7 @@ pub(super) fn write_words(
         blocks,
         seed: rows.seed,
         row: index,
+        bust: marker.map(|marker| marker.key),
     };
     TokenWords(tokens, costs).write_json(out);
     Some(blocks.input_tokens)
@@ -345,8 +371,8 @@ pub(super) fn write_row(
     body: &mut Vec<u8>,
     rows: &Rows,
     (index, row, costs): (u64, &Row<'_>, Option<&WordCosts>),
-    asked: Generation<'_>,
-    api: Api,
+    marker: Option<Marker<'_>>,
+    (asked, api): (Generation<'_>, Api),
 ) {
     let vocabulary = rows.ids_for(api);
     let api = api.row();
@@ -357,13 +383,14 @@ pub(super) fn write_row(
         dataset::Content::Payload(json) => {
             return write_payload(body, rows, json, row, &asked, api.streams());
         }
-        dataset::Content::Text(json) => write(body, Content::Text(&Json(json))),
-        dataset::Content::Messages(json) => write(body, Content::Messages(&Json(json))),
+        dataset::Content::Text(json) => write(body, Content::Text(&Json(json, marker))),
+        dataset::Content::Messages(json) => write(body, Content::Messages(&Json(json, marker))),
         dataset::Content::Blocks(blocks) => {
             let tokens = MadeTokens {
                 blocks,
                 seed: rows.seed,
                 row: index,
+                bust: marker.map(|marker| marker.key),
             };
             match vocabulary {
                 Some(ids) => write(body, Content::Tokens(&TokenIds(tokens, ids))),

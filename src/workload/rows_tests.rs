@@ -42,7 +42,7 @@ fn body(rows: &Rows, index: u64, api: Api, stream: bool) -> String {
         members: Members::none(),
     };
     let mut body = Vec::new();
-    write_row(&mut body, rows, (index, &row, None), asked, api);
+    write_row(&mut body, rows, (index, &row, None), None, (asked, api));
     String::from_utf8(body).unwrap()
 }
 

@@ -1,5 +1,6 @@
 //! The validated request mix. The plan owns it, and every core reads it.
 
+use super::bust::CacheBust;
 use super::cancel::Cancel;
 use super::conversation::Conversation;
 use super::costs::WordCosts;
@@ -10,6 +11,7 @@ use crate::metrics::{AskedTokens, Goodput};
 use crate::units::{Nanos, Span};
 use crate::workload::rows::Rows;
 use serde::Serialize;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 /// The time limits of a request's parts. `None` means that a part has no limit of its own.
@@ -85,6 +87,8 @@ pub struct Chat {
     /// Allows llama.cpp to answer from its prompt cache; `None`: conversations do, because who carries one on wants the
     /// beginning of it to be read once.
     pub cache_prompt: Option<bool>,
+    /// No two of its prompts begin alike.
+    pub cache_bust: Option<Box<CacheBust>>,
     /// Wording that was configured; the target has the wording that was found out.
     pub wording: Wording,
     /// How its sessions go, if it is a conversation of several turns.
@@ -94,7 +98,7 @@ pub struct Chat {
     /// Which of its requests their users cancel.
     pub cancel: Option<Box<Cancel>>,
     /// How many texts a request has, over APIs that embed, rank or score; `None` is one.
-    pub batch_size: Option<u32>,
+    pub batch_size: Option<NonZeroU32>,
 }
 
 impl Chat {
@@ -119,6 +123,7 @@ impl Default for Chat {
             prompts: Prompts::List(Vec::new()),
             word_costs: Box::default(),
             cache_prompt: None,
+            cache_bust: None,
             wording: Wording::default(),
             conversation: None,
             settings: Box::default(),
@@ -305,6 +310,8 @@ pub struct Workload {
     pub users: u32,
     /// This is the mix of a warm-up.
     pub is_warm_up: bool,
+    /// The number of the load among those of this process, by which prompts of `cache_bust` differ.
+    pub load: u32,
 }
 
 /// The choices drawn for one request: the same for the same seed, VU and iteration, on any number of cores.
@@ -320,6 +327,9 @@ pub struct Draw {
     /// Length of a made prompt, in tokens; otherwise 0.
     pub prompt_tokens: u32,
     pub max_tokens: u32,
+    /// What the beginning of its prompt is made from, if the kind's prompts begin differently; otherwise 0. All turns
+    /// of a session have the same.
+    pub bust: u64,
     /// The pause after this request.
     pub think: Nanos,
 }

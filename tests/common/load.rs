@@ -101,6 +101,7 @@ pub fn plan(executor: Executor, kinds: Vec<RequestKind>) -> Plan {
             each_kind_first: false,
             users: 1,
             is_warm_up: false,
+            load: 0,
         },
         warmup: 0,
         assignment: Assignment::Weighted,

@@ -11,6 +11,7 @@ mod api_differential;
 mod api_vectors;
 mod apis;
 mod bodies;
+mod cache_bust;
 mod calibrate;
 mod cancel;
 mod cancel_turns;

@@ -91,7 +91,7 @@ const THEIRS: [(&str, &str); 3] = [
          request-cancellation-rate request-cancellation-delay goodput seq-dist num-prefix-prompts prefix-prompt-length \
          shared-system-prompt-length user-context-prompt-length synthesis-speedup-ratio synthesis-prefix-len-multiplier \
          synthesis-prefix-root-multiplier synthesis-prompt-len-multiplier slice-duration gpu-telemetry num-profile-runs \
-         search-space scenario failed-request-threshold streaming extra-inputs input-file custom-dataset-type \
+         cache-bust search-space scenario failed-request-threshold streaming extra-inputs input-file custom-dataset-type \
          warmup-request-count random-seed output-artifact-dir isl osl benchmark-duration synthetic-input-tokens-mean \
          output-tokens-mean",
     ),

@@ -70,7 +70,7 @@ pub const NAME_BYTES_MAX: usize = 64;
 const PATH_BYTES_MAX: usize = 4_096;
 const DESCRIPTION_BYTES_MAX: usize = 4_096;
 
-const KEYS: [&str; 58] = [
+const KEYS: [&str; 59] = [
     "description",
     "validate",
     "require_fit",
@@ -97,6 +97,7 @@ const KEYS: [&str; 58] = [
     "trace_spread",
     "graceful_stop",
     "seed",
+    "cache_bust",
     "think_time",
     "connection",
     "source_address",

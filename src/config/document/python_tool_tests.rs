@@ -154,6 +154,7 @@ models: null
 goodput: null
 batch_size: null
 cancel: null
+cache_bust: null
 max_tokens_key: null
 stream_options: null
 steps: null

@@ -1,5 +1,7 @@
 //! `requests`: the kinds of request in the mix, with what they inherit from the document.
 
+use std::num::NonZeroU32;
+
 use crate::api::{BodySettings, TokenLimitKey, Wording};
 use crate::config::document::body::{BODY_KEYS, read_body};
 use crate::config::document::cancel::{inherited_cancel, read_cancel, some_cancel};
@@ -21,14 +23,14 @@ use crate::metrics::Goodput;
 use crate::plan::{DURATION_MAX, KINDS_MAX, WEIGHT_MAX};
 use crate::profiles::MODEL_DEFAULT;
 use crate::units::{MILLISECOND, MINUTE, Nanos};
-use crate::workload::{BATCH_MAX, Call, Cancel, Chat, Conversation, LightPath, Prompts};
+use crate::workload::{BATCH_MAX, CacheBust, Call, Cancel, Chat, Conversation, LightPath, Prompts};
 
 /// The token limit of the request that is the mix if a document with servers lists none.
 const MAX_TOKENS_DEFAULT: Lengths = Lengths::fixed(200);
 /// The timeout of that request. Twenty users queue for minutes at a model on a few CPU cores.
 const LONG_TIMEOUT: Nanos = 5 * MINUTE;
 
-const OWN_KEYS: [&str; 21] = [
+const OWN_KEYS: [&str; 22] = [
     "name",
     "weight",
     "kind",
@@ -44,6 +46,7 @@ const OWN_KEYS: [&str; 21] = [
     "goodput",
     "path",
     "cache_prompt",
+    "cache_bust",
     "max_tokens_key",
     "stream_options",
     "conversation",
@@ -52,7 +55,7 @@ const OWN_KEYS: [&str; 21] = [
     "headers",
 ];
 /// Those of these keys that have no effect on a light GET.
-const CHAT_ONLY: [&str; 13] = [
+const CHAT_ONLY: [&str; 14] = [
     "stream",
     "max_tokens",
     "models",
@@ -61,6 +64,7 @@ const CHAT_ONLY: [&str; 13] = [
     "first_token_timeout",
     "idle_timeout",
     "cache_prompt",
+    "cache_bust",
     "max_tokens_key",
     "stream_options",
     "conversation",
@@ -93,6 +97,7 @@ pub fn read_requests(
         settings: read_body(reader, fields),
         cancel: read_cancel(reader, fields),
         batch_size: read_batch_size(reader, fields),
+        cache_bust: read_cache_bust(reader, fields).flatten(),
         goodput: read_goodput(reader, fields).unwrap_or_default(),
         models: models.unwrap_or_else(|| placeholder_if(fields.meant("models"))),
         prompts: keys
@@ -176,7 +181,8 @@ struct Inherited {
     conversation: Option<Box<Conversation>>,
     settings: BodySettings,
     cancel: Option<Cancel>,
-    batch_size: Option<u32>,
+    batch_size: Option<NonZeroU32>,
+    cache_bust: Option<Box<CacheBust>>,
     goodput: Goodput,
     models: Vec<String>,
     prompts: Prompts,
@@ -239,6 +245,7 @@ fn default_request(inherited: &Inherited, place: Place) -> RequestConfig {
             prompts: inherited.prompts.clone(),
             word_costs: Box::default(),
             cache_prompt: inherited.keys.cache_prompt,
+            cache_bust: inherited.cache_bust.clone(),
             wording: inherited.wording,
             conversation: inherited.conversation.clone(),
             settings: Box::new(inherited.settings.clone()),
@@ -413,6 +420,7 @@ fn read_chat(reader: &mut Reader<'_>, fields: &Fields<'_>, inherited: &Inherited
         prompts,
         word_costs: Box::default(),
         cache_prompt,
+        cache_bust: read_cache_bust(reader, fields).unwrap_or_else(|| inherited.cache_bust.clone()),
         wording: read_wording(reader, fields).or(inherited.wording),
         conversation,
         settings: Box::new(inherited.settings.with(&read_body(reader, fields))),
@@ -428,8 +436,14 @@ fn read_chat(reader: &mut Reader<'_>, fields: &Fields<'_>, inherited: &Inherited
 }
 
 /// Reads how many texts a request has.
-fn read_batch_size(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<u32> {
-    reader.count(fields, "batch_size", 1..=BATCH_MAX)
+fn read_batch_size(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<NonZeroU32> {
+    let texts = reader.count(fields, "batch_size", 1..=BATCH_MAX);
+    texts.and_then(NonZeroU32::new)
+}
+
+/// Reads whether prompts begin differently in each request and each run: true, false or the tag of a run.
+fn read_cache_bust(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Option<Box<CacheBust>>> {
+    reader.parsed(fields, "cache_bust", "true, false or a tag", CacheBust::parse)
 }
 
 /// Reads how to word the members of a body in which servers differ, in a document or a request.

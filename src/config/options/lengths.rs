@@ -3,23 +3,34 @@
 use crate::cli::{LengthArgs, PREFIX_GROUPS_MAX, PROMPTS_PER_GROUP_MAX, RunArgs, TurnsAsked};
 use crate::config::Config;
 use crate::config::document::PROMPT_TOKENS_DEFAULT;
+use crate::config::options::refuse_without_chat;
 use crate::error::Mistake;
 use crate::lengths::Lengths;
 use crate::plan::{MAX_TOKENS_MAX, PROMPT_TOKENS_MAX, TURNS_MAX};
 use crate::units::{Span, within};
-use crate::workload::{Call, PrefixBucket, Prompts, SharedPrefixes};
+use crate::workload::{CacheBust, Call, PrefixBucket, Prompts, SharedPrefixes};
 
 pub fn overlay_lengths(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
     let before = mistakes.len();
     check(args, mistakes);
+    refuse_without_chat(
+        config,
+        args.lengths.cache_bust.as_ref().map(|_| "--cache-bust"),
+        mistakes,
+    );
     if mistakes.len() > before {
         return;
     }
     let asked = &args.lengths;
+    let bust = asked.cache_bust.as_deref().map(CacheBust::parse);
+    let bust = bust.transpose().unwrap_or_default();
     for request in &mut config.requests {
         let Call::Chat(chat) = &mut request.call else {
             continue;
         };
+        if let Some(bust) = &bust {
+            chat.cache_bust.clone_from(bust);
+        }
         let replaces = asked.prompt_tokens.is_some() || asked.prefix_groups.is_some();
         // The ids of a dataset's tokens are its own affair.
         if replaces || asked.token_ids.is_some() && request.dataset.is_none() {
@@ -68,6 +79,9 @@ fn check(args: &RunArgs, mistakes: &mut Vec<Mistake>) {
         .iter()
         .filter_map(|(option, count, most)| Some((*option, (*count)?, *most)));
     let mut wrong = Vec::new();
+    if let Some(Err(reason)) = asked.cache_bust.as_deref().map(CacheBust::parse) {
+        wrong.push(reason.at("--cache-bust", 0));
+    }
     for (option, count, most) in ends.flatten().chain(counts) {
         let beyond = within(Some(count), &count.to_string(), &(1..=most)).err();
         wrong.extend(beyond.map(|reason| reason.at(option, 0)));

@@ -1,5 +1,7 @@
 //! Applies the options of the command line to the document's load and requests.
 
+use std::num::NonZeroU32;
+
 use crate::api::{TokenLimitKey, Wording};
 use crate::cli::{RunArgs, StageList};
 use crate::config::Config;
@@ -277,7 +279,7 @@ fn overlay_cancel(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistak
 fn overlay_batch_size(config: &mut Config, args: &RunArgs) {
     for request in &mut config.requests {
         if let Call::Chat(chat) = &mut request.call {
-            chat.batch_size = args.batch_size.or(chat.batch_size);
+            chat.batch_size = args.batch_size.and_then(NonZeroU32::new).or(chat.batch_size);
         }
     }
 }

@@ -26,6 +26,14 @@ pub(super) fn unfit(request: &RequestConfig, api: Api) -> Option<Reason> {
         let hint = "leave it out (`--batch-size`), or name `api: embeddings`, `rerank` or `score`";
         return Some(Reason::new(what).hint(hint));
     }
+    if chat.cache_bust.is_some() && api.row().texts != Texts::One {
+        let title = api.row().title;
+        let what = format!(
+            "request `{}` has `cache_bust`, but {title} has no prompt whose beginning a prefix cache could hold",
+            request.name
+        );
+        return Some(Reason::new(what).hint("leave `cache_bust` (`--cache-bust`) out"));
+    }
     let setting = chat.settings.unknown_to(api)?;
     let key = setting.key();
     let what = format!(
@@ -126,6 +134,27 @@ pub(super) fn check_system(name: &str, chat: &Chat) -> Option<Reason> {
         return Some(Reason::new(what).hint(hint));
     }
     (chat.prompts.content() == ContentKind::Tokens).then(|| ids_with_system(name))
+}
+
+/// Refuses to vary the beginnings of prompts that are meant to begin alike, or cannot be changed.
+pub(super) fn check_cache_bust(name: &str, chat: &Chat) -> Option<Reason> {
+    chat.cache_bust.as_ref()?;
+    let (why, hint) = match &chat.prompts {
+        Prompts::Shared(_) => (
+            "its prompts have shared prefixes, which are there for a prefix cache".to_owned(),
+            "leave `cache_bust` (`--cache-bust`) out, or the keys of shared prefixes (`--prefix-groups`)",
+        ),
+        Prompts::Rows(rows) => (
+            format!(
+                "row {} of the dataset is a whole body, which is sent as it is",
+                rows.dataset.first_payload()? + 1
+            ),
+            "leave `cache_bust` (`--cache-bust`) out",
+        ),
+        Prompts::List(_) | Prompts::Made { .. } | Prompts::Ids { .. } => return None,
+    };
+    let what = format!("request `{name}` has `cache_bust`, but {why}");
+    Some(Reason::new(what).hint(hint))
 }
 
 /// Refuses ids of tokens that a model does not have, for servers that say how many it has.

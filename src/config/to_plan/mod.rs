@@ -15,7 +15,7 @@ use crate::plan::{
 use crate::workload::{CancelAt, Chat, Conversation, HistoryMode, Prompts, RequestKind, Timeouts, Workload};
 use endpoints::Built;
 pub use fit::{check_apis, check_options, check_vocabularies};
-use fit::{check_batch_size, check_system};
+use fit::{check_batch_size, check_cache_bust, check_system};
 
 /// Makes the plan. Everything that the plan's types promise is checked here, wherever the config came from.
 pub fn to_plan(config: &Config) -> Result<Plan, Vec<Mistake>> {
@@ -43,6 +43,7 @@ pub fn to_plan(config: &Config) -> Result<Plan, Vec<Mistake>> {
             Numbering::Together | Numbering::ByKind => 1,
         },
         is_warm_up: false,
+        load: 0,
     };
     workload.invariants();
     let shard = config.run.shard.unwrap_or(Shard::WHOLE);
@@ -225,6 +226,7 @@ fn check_settings(name: &str, chat: &Chat) -> Vec<Reason> {
         check_min_tokens(name, chat),
         check_system(name, chat),
         check_batch_size(name, chat),
+        check_cache_bust(name, chat),
     ];
     wrong.into_iter().flatten().collect()
 }

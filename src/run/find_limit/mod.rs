@@ -88,7 +88,7 @@ pub fn find_limit(
 /// Finds or starts the servers, for the highest load.
 fn prepare(asked: &mut Asked, args: &FindLimitArgs, note: &mut dyn FnMut(&str)) -> Result<Ready, Failure> {
     let mut ready = setup::set_up(&asked.config, &asked.plan, &args.run, note)?;
-    if models::adopt(&mut asked.config, &ready.models) {
+    if models::adopt(&mut asked.config, &ready.models) | setup::choose_tag(&mut asked.config) {
         let plan = to_plan(&asked.config).map_err(Mistakes::new)?;
         asked.plan = Plan {
             thresholds: Vec::new(),

@@ -107,7 +107,8 @@ pub fn run(
         details: false,
         ..ready.engine.clone()
     };
-    let engine = Engine::start(plan.clone(), ready.targets.clone(), options).map_err(start_failure)?;
+    let engine =
+        Engine::start(plan.for_load(probe), ready.targets.clone(), options).map_err(start_failure)?;
     let (kinds, cores) = (plan.workload.kinds.len(), engine.cores());
     let empty = || (0..kinds).map(|_| SeriesTotals::new()).collect::<Vec<_>>();
     let probe = Probe {
