@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use super::body::write_string;
+use super::chat::fast::Seen;
 use super::scan::{Scan, Text};
 
 /// Appends the text of the answer in an event, or in a body, to the inside of a JSON string. Thoughts, refusals and
@@ -166,6 +167,30 @@ pub(super) fn append_raw(text: Text<'_>, out: &mut Vec<u8>) -> Option<()> {
     std::str::from_utf8(text.raw).ok()?;
     out.extend_from_slice(text.raw);
     Some(())
+}
+
+/// Appends the string `member` of an object whose `type` is `kind`, and nothing of any other object. Gives up on one
+/// without a type.
+pub(super) fn append_typed(scan: &mut Scan, kind: &[u8], member: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    let (mut found, mut text) = (None, None);
+    let mut seen = Seen::default();
+    scan.object(|scan, key| match key {
+        b"type" => {
+            seen.first(0)?;
+            found = scan.string()?.unescaped();
+            Some(())
+        }
+        key if key == member => {
+            seen.first(1)?;
+            text = Some(scan.string()?);
+            Some(())
+        }
+        _ => scan.skip(),
+    })?;
+    match text {
+        Some(text) if found? == kind => append_raw(text, out),
+        _ => found.map(drop),
+    }
 }
 
 /// Appends a text, escaped.

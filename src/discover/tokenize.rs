@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::blocking_http::{Answer, Peer};
+use crate::blocking_http::Answer;
 use crate::discover::access::Access;
 use crate::discover::next_step::{hide, masks};
 use crate::discover::{PROBE_LIMIT, VALIDATION_LIMIT, unfit};
@@ -165,14 +165,7 @@ fn post(
     bytes: &[u8],
     limit: Duration,
 ) -> Result<Answer, String> {
-    let peer = Peer {
-        address: target.addresses[0],
-        authority: &target.authority,
-        headers: &target.headers,
-        limit,
-        tls: access.tls,
-        sources: access.sources,
-    };
+    let peer = access.peer(target, limit);
     let body = Body {
         bytes,
         content_type: "application/json",

@@ -9,7 +9,7 @@ use crate::api::{
     BodySettings, Content, Generation, Members, Prompt, ReadEvent, ReadSide, Row, Setting, StreamEnd,
     StreamState, TokenLimitKey, Wording, WriteBody,
 };
-use crate::blocking_http::{Answer, Peer};
+use crate::blocking_http::Answer;
 use crate::discover::access::{Access, Extent};
 use crate::discover::find::entries;
 use crate::discover::next_step::{hide, hint, is_about_usage, masks, refuses_limit};
@@ -303,14 +303,7 @@ fn ask(
             format!("not asked, because the checks before it took all of the {seconds} s"),
         ));
     }
-    let peer = Peer {
-        address: target.addresses[0],
-        authority: &target.authority,
-        headers: &target.headers,
-        limit,
-        tls: access.tls,
-        sources: access.sources,
-    };
+    let peer = access.peer(target, limit);
     let body = check.body.as_deref().map(|bytes| Body {
         bytes,
         content_type: "application/json",

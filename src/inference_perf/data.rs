@@ -101,15 +101,7 @@ pub fn read_data(draft: &mut Draft<'_>, root: &Fields<'_>, api: ApiType) -> Data
         let why = "prompts are sent as they are; api.type `chat` lets the server apply its template";
         draft.lost(&keys, "use_chat_template", why);
     }
-    if keys.has("multimodal") {
-        let hint = "remove it: requests have texts alone";
-        draft.refuse(
-            &keys,
-            "multimodal",
-            "has no counterpart: no images are sent",
-            hint,
-        );
-    }
+    refuse_images(draft, &keys);
     draft.ignored(
         &keys,
         &["corpus_file_path"],
@@ -237,6 +229,14 @@ pub fn read_trace(draft: &mut Draft<'_>, keys: &Fields<'_>) -> String {
         .unwrap_or(faulty)
 }
 
+/// Refuses what asks for images.
+fn refuse_images(draft: &mut Draft<'_>, keys: &Fields<'_>) {
+    if keys.has("multimodal") {
+        let hint = "remove it: requests have texts alone";
+        draft.refuse(keys, "multimodal", "has no counterpart: no images are sent", hint);
+    }
+}
+
 /// Returns the one of two names of a key that is there, the first if none is.
 fn either<'k>(draft: &mut Draft<'_>, keys: &Fields<'_>, names: [&'k str; 2]) -> &'k str {
     let [first, second] = names;
@@ -263,15 +263,7 @@ fn read_prefix(draft: &mut Draft<'_>, data: &Fields<'_>) -> Data {
     );
     let groups = draft.reader.count(&keys, groups, 1..=1_000_000).unwrap_or(10);
     let each = draft.reader.count(&keys, each, 1..=1_000_000).unwrap_or(10);
-    if keys.has("multimodal") {
-        let hint = "remove it: requests have texts alone";
-        draft.refuse(
-            &keys,
-            "multimodal",
-            "has no counterpart: no images are sent",
-            hint,
-        );
-    }
+    refuse_images(draft, &keys);
     if draft.reader.boolean(&keys, "enable_multi_turn_chat") == Some(true) {
         draft.lost(
             &keys,

@@ -63,25 +63,7 @@ pub(super) fn append_text(scan: &mut Scan, out: &mut Vec<u8>) -> Option<()> {
     scan.object(|scan, key| match key {
         b"delta" => {
             seen.first(0)?;
-            let (mut kind, mut text) = (None, None);
-            let mut seen = Seen::default();
-            scan.object(|scan, key| match key {
-                b"type" => {
-                    seen.first(0)?;
-                    kind = scan.string()?.unescaped();
-                    Some(())
-                }
-                b"text" => {
-                    seen.first(1)?;
-                    text = Some(scan.string()?);
-                    Some(())
-                }
-                _ => scan.skip(),
-            })?;
-            match (kind?, text) {
-                (b"text_delta", Some(text)) => reply::append_raw(text, out),
-                _ => Some(()),
-            }
+            reply::append_typed(scan, b"text_delta", b"text", out)
         }
         _ => scan.skip(),
     })

@@ -33,23 +33,5 @@ pub(super) fn read(data: &[u8]) -> Option<EventFacts> {
 
 /// Appends the text of an event that carries a piece of the answer.
 pub(super) fn append_text(scan: &mut Scan, out: &mut Vec<u8>) -> Option<()> {
-    let (mut kind, mut text) = (None, None);
-    let mut seen = Seen::default();
-    scan.object(|scan, key| match key {
-        b"type" => {
-            seen.first(0)?;
-            kind = scan.string()?.unescaped();
-            Some(())
-        }
-        b"delta" => {
-            seen.first(1)?;
-            text = Some(scan.string()?);
-            Some(())
-        }
-        _ => scan.skip(),
-    })?;
-    match (kind?, text) {
-        (b"response.output_text.delta", Some(text)) => reply::append_raw(text, out),
-        _ => Some(()),
-    }
+    reply::append_typed(scan, b"response.output_text.delta", b"delta", out)
 }
