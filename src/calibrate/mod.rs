@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 
 use crate::calibration::{CALIBRATION_SCHEMA, CalibratedHost, Calibration, Capacity, Condition, meaning};
 use crate::error::{ExitCode, Failure, Reason};
+use crate::mock::exposition::MetricsForm;
 use crate::mock::fault::FaultPlan;
 use crate::mock::{Mock, MockOptions};
 use crate::result::{CoreFigures, Ordered, RunResult, rfc3339};
@@ -170,6 +171,8 @@ impl Bench<'_> {
             prefix_cache: false,
             reasoning: None,
             tokenize: None,
+            metrics: MetricsForm::Mock,
+            miscount: 0.0,
             cpus: self.options.host.server_cpus.clone(),
             connections: self.connections(USERS[1]),
         };

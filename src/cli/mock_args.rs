@@ -7,6 +7,7 @@ use crate::cli::values::share::share;
 use crate::error::{Mistake, Mistakes, Reason};
 use crate::host::CpuList;
 use crate::mock::capacity::CapacityOptions;
+use crate::mock::exposition::MetricsForm;
 use crate::mock::tokens::TokenizeForm;
 use crate::units::{MINUTE, Nanos};
 use crate::units::{check_duration, within};
@@ -130,6 +131,14 @@ pub struct MockArgs {
     #[arg(long, value_name = "SERVER", value_enum)]
     pub tokenize: Option<TokenizeForm>,
 
+    /// What `GET /metrics` shows: the mock's own two gauges, what vLLM shows (with its histograms), or no such path
+    #[arg(long, value_name = "FORM", value_enum, default_value = "mock")]
+    pub metrics: MetricsForm,
+
+    /// Leave this share of requests and tokens out of what --metrics vllm counts, as a server that counts wrongly
+    #[arg(long, value_name = "PERCENT", value_parser = share(0.0..=1.0), default_value = "0%")]
+    pub miscount: f64,
+
     /// CPUs to run on: 1-3,5
     #[arg(long, value_name = "LIST")]
     pub cpus: Option<CpuList>,
@@ -200,7 +209,7 @@ impl MockArgs {
             let hint = "use fewer faults or a longer `--fault-cycle`";
             mistakes.push(Reason::new(what).hint(hint).at("--faults", 0));
         }
-        self.check_capacity(&mut mistakes);
+        self.check_together(&mut mistakes);
         if let Some(thoughts) = self.reasoning_tokens.filter(|thoughts| *thoughts > self.tokens) {
             let what = format!("{thoughts} are more than the {} tokens of an answer", self.tokens);
             let hint = "raise `--tokens`, or state fewer";
@@ -213,8 +222,8 @@ impl MockArgs {
         }
     }
 
-    /// Reports options about the number of requests that contradict others.
-    fn check_capacity(&self, mistakes: &mut Vec<Mistake>) {
+    /// Reports options that contradict others, or have no effect.
+    fn check_together(&self, mistakes: &mut Vec<Mistake>) {
         let mut wrong = |option: &str, what: &str, hint: &str| {
             mistakes.push(Reason::new(what).hint(hint).at(option, 0));
         };
@@ -225,6 +234,10 @@ impl MockArgs {
         if self.queue.is_some() && self.concurrency.is_none() {
             let what = "has no effect: without `--concurrency` nobody waits for a place";
             wrong("--queue", what, "add `--concurrency N`");
+        }
+        if self.miscount > 0.0 && self.metrics != MetricsForm::Vllm {
+            let what = "has no effect: only `--metrics vllm` counts requests and tokens";
+            wrong("--miscount", what, "add `--metrics vllm`");
         }
         for (option, given) in [
             ("--concurrency", self.concurrency.is_some()),

@@ -47,6 +47,8 @@ pub fn run(args: &MockArgs, say: &mut dyn FnMut(&str)) -> Result<ExitCode, Failu
         prefix_cache: args.prefix_cache,
         reasoning: args.reasoning_tokens,
         tokenize: args.tokenize,
+        metrics: args.metrics,
+        miscount: args.miscount,
         cpus,
         connections: CONNECTIONS_EXPECTED,
     };

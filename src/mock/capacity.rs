@@ -45,6 +45,8 @@ pub struct Capacity {
 /// The timeline of a request that was let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Admission {
+    /// When it has a place.
+    pub begins: Nanos,
     /// When the first token is due.
     pub first_due: Nanos,
 }
@@ -90,6 +92,7 @@ impl Capacity {
             None => arrived,
         };
         Some(Admission {
+            begins,
             first_due: begins + ttft,
         })
     }
@@ -167,7 +170,10 @@ mod tests {
         // Whoever comes when a place is free begins at once.
         assert_eq!(
             two.enter(9, 5_000, (10, 90)),
-            Some(Admission { first_due: 5_010 })
+            Some(Admission {
+                begins: 5_000,
+                first_due: 5_010
+            })
         );
     }
 

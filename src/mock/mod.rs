@@ -4,6 +4,7 @@
 pub mod budget;
 pub mod capacity;
 mod dialect;
+pub mod exposition;
 pub mod fault;
 mod prefix_cache;
 mod received;
@@ -34,6 +35,7 @@ use crate::units::{MICROSECOND, Nanos};
 use budget::Budget;
 use capacity::Capacity;
 use dialect::Counted;
+use exposition::MetricsForm;
 use fault::FaultPlan;
 use prefix_cache::PrefixCache;
 use received::ReceivedRequests;
@@ -86,6 +88,10 @@ pub struct MockOptions {
     pub tokenize: Option<TokenizeForm>,
     /// States that this many tokens of each answer are thoughts.
     pub reasoning: Option<u32>,
+    /// What `GET /metrics` shows.
+    pub metrics: MetricsForm,
+    /// The share of requests and tokens that it does not count there.
+    pub miscount: f64,
     /// CPUs of the threads, one each; not empty.
     pub cpus: Vec<usize>,
     /// Expected number of connections.

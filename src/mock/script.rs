@@ -191,28 +191,6 @@ pub fn json(status: u16, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Returns how many requests are served and how many wait, in Prometheus' format.
-pub fn metrics(running: u32, waiting: u32) -> Vec<u8> {
-    let mut body = String::new();
-    for (name, help, value) in [
-        ("mock:requests_running", "Requests that are served.", running),
-        (
-            "mock:requests_waiting",
-            "Requests that wait for a place.",
-            waiting,
-        ),
-    ] {
-        body.push_str(&format!(
-            "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n"
-        ));
-    }
-    format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .into_bytes()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

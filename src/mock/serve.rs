@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::MockOptions;
 use super::capacity::Admission;
 use super::dialect::Counted;
+use super::exposition::{self, Account, MetricsForm};
 use super::fault::{Fault, FaultPlan};
 use super::prefix_cache::{PrefixCache, count};
 use super::received::ReceivedRequests;
@@ -107,6 +108,7 @@ pub async fn serve(core: Rc<MockCore>, conn: ConnId, task: TaskId) {
         conn,
         task,
         scratch: Vec::new(),
+        counted: core.shared.counted,
         sent: 0,
         phase: if core.shared.options.spread {
             phase(number, core.shared.options.gap)
@@ -169,6 +171,8 @@ struct Connection<'a> {
     conn: ConnId,
     task: TaskId,
     scratch: Vec<u8>,
+    /// What the current answer states of its tokens.
+    counted: Counted,
     /// Delay that is added to the timeline of each answer.
     phase: Nanos,
     /// Tokens of the current answer that have been sent.
@@ -207,10 +211,11 @@ impl Connection<'_> {
                     self.core.truth(|t| t.refused += 1);
                     return self.write(&script::json(503, BUSY)).await;
                 };
-                let writes = Writes::new(arrived, admitted.first_due);
+                let writes = Writes::new(arrived, admitted.begins, admitted.first_due);
                 let o = &shared.options;
                 let own = counted.map(|counted| Script::new(api, &counted, o.stamp, o.event_bytes));
                 let script = own.as_ref().unwrap_or(&shared.scripts[api as usize]);
+                self.counted = counted.unwrap_or(shared.counted);
                 let answered = match stream {
                     true => self.answer_stream(script, writes, fault).await,
                     false => self.answer_whole(script, writes, fault).await,
@@ -234,6 +239,7 @@ impl Connection<'_> {
                     t.abandoned += 1;
                     *t.abandoned_after.entry(sent).or_default() += 1;
                 });
+                self.account(|account, _| account.aborted());
             }
             _ => {}
         }
@@ -267,15 +273,19 @@ impl Connection<'_> {
                 let told = received.unwrap_or_else(PoisonError::into_inner).to_json();
                 script::json(200, &told.to_string())
             }
-            Route::Metrics => {
-                let (running, waiting) = self.core.shared.options.capacity.gauges();
-                script::metrics(running, waiting)
-            }
+            Route::Metrics => exposition::shown(&self.core.shared),
             Route::Completion { .. } | Route::Tokenize | Route::Unknown => {
                 script::json(404, r#"{"error":"no such path"}"#)
             }
         };
         self.write(&bytes).await
+    }
+
+    /// Changes the account that `/metrics` shows, if it shows one.
+    fn account(&self, change: impl FnOnce(&mut Account, &Counted)) {
+        if self.core.shared.options.metrics == MetricsForm::Vllm {
+            self.core.truth(|t| change(&mut t.account, &self.counted));
+        }
     }
 
     /// Sends a streamed answer: the head at once, the tokens on the timeline, and the end with the last token.
@@ -309,8 +319,12 @@ impl Connection<'_> {
                 }
                 t.late.record(now.saturating_sub(due));
             });
+            self.account(|account, counted| account.tokens(&writes, count, now, counted));
             writes.record(count, now);
             self.sent = writes.tokens;
+            if ends {
+                self.account(|account, counted| account.ended(&writes, now, counted));
+            }
         }
         match fault {
             Some(fault) => self.break_off(fault, Some(script)).await,
@@ -405,7 +419,11 @@ impl Connection<'_> {
         answer.clear();
         s.answer.append(&mut answer, writes.times_at(clock::monotonic()));
         let result = match fault {
-            None | Some(Fault::Close) => self.write(&answer).await,
+            None | Some(Fault::Close) => {
+                let now = clock::monotonic();
+                self.account(|account, counted| account.whole(&writes, now, counted));
+                self.write(&answer).await
+            }
             Some(Fault::ErrorEvent) => self.write(&s.answer_error).await,
             Some(Fault::Unfinished) => self.write(&s.answer_unfinished).await,
             Some(Fault::BadJson) => self.write(&s.answer_bad_json).await,

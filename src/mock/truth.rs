@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::dialect::Counted;
+use super::exposition::Account;
 use super::fault::Fault;
 use super::told::Told;
 use crate::metrics::Distribution;
@@ -45,6 +46,8 @@ pub struct Truth {
     pub latency: Distribution,
     /// Delay of writes against their timeline.
     pub late: Distribution,
+    /// The same as an engine counts it, if `/metrics` shows it.
+    pub account: Account,
 }
 
 impl Truth {
@@ -95,6 +98,7 @@ impl Truth {
             gap,
             latency,
             late,
+            account,
         } = other;
         self.requests += requests;
         self.arrivals = around(self.arrivals, *arrivals);
@@ -120,6 +124,7 @@ impl Truth {
         self.gap.merge(gap);
         self.latency.merge(latency);
         self.late.merge(late);
+        self.account.merge(account);
     }
 
     pub fn to_json(&self) -> Value {

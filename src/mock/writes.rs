@@ -6,6 +6,8 @@ use crate::units::Nanos;
 /// The progress of an answer.
 pub struct Writes {
     pub arrived: Nanos,
+    /// When it has a place.
+    pub begins: Nanos,
     /// When the first token is due, apart from the connection's phase.
     pub first_due: Nanos,
     pub tokens: u32,
@@ -14,9 +16,10 @@ pub struct Writes {
 }
 
 impl Writes {
-    pub fn new(arrived: Nanos, first_due: Nanos) -> Writes {
+    pub fn new(arrived: Nanos, begins: Nanos, first_due: Nanos) -> Writes {
         Writes {
             arrived,
+            begins,
             first_due,
             tokens: 0,
             first: None,

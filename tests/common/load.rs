@@ -9,6 +9,7 @@ use llmload_uring::engine::{Engine, EngineOptions, Report};
 use llmload_uring::host::allowed_cpus;
 use llmload_uring::lengths::Lengths;
 use llmload_uring::metrics::{Merged, Sample};
+use llmload_uring::mock::exposition::MetricsForm;
 use llmload_uring::mock::fault::FaultPlan;
 use llmload_uring::mock::{Mock, MockOptions};
 use llmload_uring::plan::{Assignment, ConnectionUse, Executor, Plan};
@@ -37,6 +38,8 @@ pub fn mock_options() -> MockOptions {
         prefix_cache: false,
         reasoning: None,
         tokenize: None,
+        metrics: MetricsForm::Mock,
+        miscount: 0.0,
         cpus: vec![allowed_cpus()[0]],
         connections: 256,
     }
