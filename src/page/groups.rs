@@ -1,14 +1,21 @@
-//! Tables of figures: by metric, by kind of request, by server, by repetition, by turn, by step, by pair.
+//! Tables of figures: by metric, by kind of request, by server, by repetition, by turn, by step.
 
 use super::doc::{Doc, NOTHING, Unit};
 use super::html::{Cell, Column, escaped, items, key, keys, put, table};
 use crate::metrics::{METRICS, MetricId};
 
 /// A column of a table: its head, the path of its figure below the row's, and its unit.
-type Of = (&'static str, &'static str, Unit);
+pub(super) type Of = (&'static str, &'static str, Unit);
 
 /// Writes a table of paths: each row has its head and the path that its figures are below.
-fn by_path(out: &mut String, doc: &Doc, caption: &str, head: &str, of: &[Of], rows: &[(String, String)]) {
+pub(super) fn by_path(
+    out: &mut String,
+    doc: &Doc,
+    caption: &str,
+    head: &str,
+    of: &[Of],
+    rows: &[(String, String)],
+) {
     // A column without a figure says nothing.
     let has = |path: &str| {
         rows.iter()
@@ -242,61 +249,4 @@ pub(super) fn steps(out: &mut String, doc: &Doc) {
     super::sweep::steps(out, doc, |out| {
         by_path(out, doc, "By step", "step", &of, &rows);
     });
-}
-
-/// Writes what pairs of requests and servers alone and together show.
-pub(super) fn paired(out: &mut String, doc: &Doc) {
-    objects(out, doc, "/server_metrics", "The server\u{2019}s own account");
-    objects(out, doc, "/paired", "Two servers compared request by request");
-    objects(out, doc, "/contention", "Each server alone and all together");
-    objects(out, doc, "/trace", "The trace that was replayed");
-    objects(
-        out,
-        doc,
-        "/server_timings",
-        "The server\u{2019}s own times and ours",
-    );
-    objects(
-        out,
-        doc,
-        "/slot_free",
-        "How long servers went on with requests that were cut",
-    );
-}
-
-/// Writes the figures of a part of the document that has no picture of its own, as its paths and values.
-fn objects(out: &mut String, doc: &Doc, path: &str, title: &str) {
-    if doc.at(path).is_none() {
-        return;
-    }
-    let mut rows = Vec::new();
-    leaves(doc, path, path.len() + 1, &mut rows);
-    let columns = [Column::word("figure"), Column::number("value")];
-    put!(out, "<h3>{title}</h3>");
-    table(out, &format!("{title}: as the document has it"), &columns, rows);
-}
-
-/// The most rows of a part without a picture.
-const LEAVES_MAX: usize = 200;
-
-fn leaves(doc: &Doc, path: &str, from: usize, rows: &mut Vec<Vec<Cell>>) {
-    use serde_json::Value;
-    if rows.len() >= LEAVES_MAX {
-        return;
-    }
-    let name = || Cell::from(escaped(&path[from.min(path.len())..].replace('/', " ")));
-    match doc.at(path) {
-        Some(Value::Object(object)) => {
-            for name in object.keys().filter(|name| *name != "hdr") {
-                leaves(doc, &format!("{path}/{}", key(name)), from, rows);
-            }
-        }
-        Some(Value::Array(array)) => {
-            (0..array.len()).for_each(|i| leaves(doc, &format!("{path}/{i}"), from, rows));
-        }
-        Some(Value::Number(_)) => rows.push(vec![name(), Cell::from(doc.datum(path, Unit::Plain))]),
-        Some(Value::String(text)) => rows.push(vec![name(), Cell::from(escaped(text))]),
-        Some(Value::Bool(flag)) => rows.push(vec![name(), Cell::from(flag.to_string())]),
-        _ => {}
-    }
 }

@@ -3,6 +3,7 @@
 //! Every figure on it carries its path in the document (`data-path`, RFC 6901) and its full value, so that a program
 //! can check it. The charts are drawn here, over `chart/`: docs/REPORT.md says why.
 
+mod beside;
 mod curves;
 mod doc;
 mod figure;
@@ -109,6 +110,7 @@ fn single(out: &mut String, doc: &Doc, sections: &mut Sections) {
 fn run(out: &mut String, doc: &Doc, sections: &mut Sections) {
     let axis = Axis::of(doc);
     over::write(out, doc);
+    beside::findings(out, doc);
     over::tiles(out, doc);
     over::notes(out, doc);
     let mut begin = |out: &mut String, id: &str, name| sections.begin(out, doc.id(id), name);
@@ -134,7 +136,7 @@ fn run(out: &mut String, doc: &Doc, sections: &mut Sections) {
     begin(out, "groups", "By kind and server");
     groups::groups(out, doc);
     groups::sessions(out, doc);
-    groups::paired(out, doc);
+    beside::write(out, doc);
     begin(out, "thresholds", "Thresholds");
     judged::thresholds(out, doc, axis.seconds);
     begin(out, "fitness", "The generator");
