@@ -232,9 +232,9 @@ fn retarget(servers: &mut Vec<ServerEntry>, url: &str, option: &str) {
     match servers.first_mut() {
         Some(server) => {
             server.base_url = url.to_owned();
-            // Another server must not get this one's key. Its path names its API, unless it
-            // is that of several or of none.
+            // The path names the API, unless it is that of several or of none.
             server.api = server.api.filter(|api| may_be_at(*api, url));
+            // Another server must not get this one's key.
             server.api_key_env = None;
             server.headers.clear();
         }

@@ -4,12 +4,14 @@ mod absent;
 mod commands;
 
 use absent::ABSENT;
-use commands::{BASELINE, COMPARE, IMPORT_INFERENCE_PERF, IMPORT_K6, MERGE, MOCK, OTHER, PROBE};
+use commands::{BASELINE, COMPARE, FIND_LIMIT, IMPORT_INFERENCE_PERF, IMPORT_K6, MERGE, MOCK, OTHER, PROBE};
 
 /// The commands that have options of other programs under other names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     Run,
+    /// It has the options of a run, and chooses the load itself.
+    FindLimit,
     Mock,
     Compare,
     Merge,
@@ -378,7 +380,7 @@ const RUN: &[Row] = &[
 /// Returns the tip for `option`, typed with its dashes, if another program has it under this name.
 pub fn counterpart(place: Place, option: &str, value: Option<&str>) -> Option<String> {
     let rows = match place {
-        Place::Run => RUN,
+        Place::Run | Place::FindLimit => RUN,
         Place::Mock => MOCK,
         Place::Compare => COMPARE,
         Place::Merge => MERGE,
@@ -394,12 +396,17 @@ pub fn counterpart(place: Place, option: &str, value: Option<&str>) -> Option<St
         1 => name.to_owned(),
         _ => name.replace('_', "-").to_lowercase(),
     };
-    let absent = match place {
-        Place::Run => ABSENT,
+    let first = match place {
+        Place::FindLimit => FIND_LIMIT,
         _ => &[],
     };
-    let (_, tip) = rows
+    let absent = match place {
+        Place::Run | Place::FindLimit => ABSENT,
+        _ => &[],
+    };
+    let (_, tip) = first
         .iter()
+        .chain(rows)
         .chain(absent)
         .find(|(names, _)| names.split(' ').any(|known| known == name))?;
     Some(filled(tip, value))

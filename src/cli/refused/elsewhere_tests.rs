@@ -19,6 +19,10 @@ fn a_tip_has_the_value_that_was_typed_where_it_fits() {
     assert!(tip("--request-rate", Some("inf")).contains("`--rate 10`"));
     assert!(tip("--dataset-path", Some("x.json")).contains("`--dataset FORMAT:FILE`"));
     assert_eq!(counterpart(Place::Run, "--no-such-thing", None), None);
+    // A search has words of its own for the load, and a run's for all else.
+    let search = |option: &str| counterpart(Place::FindLimit, option, Some("64")).unwrap();
+    assert!(search("--max-vus").contains("`--to 64`"));
+    assert!(search("--base-url").contains("`--target"));
     assert_eq!(counterpart(Place::Other, "--url", None), None);
 }
 
@@ -26,8 +30,9 @@ fn a_tip_has_the_value_that_was_typed_where_it_fits() {
 #[test]
 fn tips_name_options_that_exist_and_no_name_has_two_tips() {
     let run: Vec<Row> = RUN.iter().chain(ABSENT).copied().collect();
-    let tables: [(Place, &[Row], &[&str]); 8] = [
+    let tables: [(Place, &[Row], &[&str]); 9] = [
         (Place::Run, &run, &["run"]),
+        (Place::FindLimit, FIND_LIMIT, &["find-limit"]),
         (Place::Mock, MOCK, &["mock"]),
         (Place::Compare, COMPARE, &["compare"]),
         (Place::Merge, MERGE, &["merge"]),

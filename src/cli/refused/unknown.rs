@@ -76,8 +76,9 @@ fn tip(word: &str, line: &Line) -> Option<String> {
 }
 
 fn place(line: &Line) -> Place {
+    let is_search = line.commands.iter().any(|name| name == "find-limit");
     if line.is_run() {
-        return Place::Run;
+        return if is_search { Place::FindLimit } else { Place::Run };
     }
     match line.commands.first().map(String::as_str) {
         Some("mock") => Place::Mock,

@@ -105,9 +105,18 @@ pub enum TurnsAsked {
 /// Returns the parser of a number of turns: lengths, or `all`.
 pub fn turns(limits: RangeInclusive<u32>) -> impl Fn(&str) -> Result<TurnsAsked, ValueError> + Clone {
     let drawn = lengths(limits);
-    move |text| match text {
+    move |text| {
+        match text {
         ALL_TURNS => Ok(TurnsAsked::All),
-        text => drawn(text).map(TurnsAsked::Drawn),
+        text => drawn(text).map(TurnsAsked::Drawn).map_err(|e| match e {
+            ValueError::Unreadable(reason) if !text.contains('(') => {
+                let hint = "write `5`, `2-10` for a range, `all` for as many as the sessions of a dataset have, or a \
+                            distribution such as `normal(mean=8,std=2)`";
+                reason.hint(hint).into()
+            }
+            other => other,
+        }),
+    }
     }
 }
 
@@ -231,6 +240,16 @@ mod tests {
         );
         assert!(matches!(read("-x"), Err(ValueError::Unreadable(_))));
         assert!(matches!(read("10x"), Err(ValueError::Unreadable(_))));
+    }
+
+    #[test]
+    fn turns_say_how_all_are_asked_for() {
+        let read = turns(1..=1000);
+        assert_eq!(read("all"), Ok(TurnsAsked::All));
+        let Err(ValueError::Unreadable(reason)) = read("al") else {
+            panic!("`al` is read");
+        };
+        assert!(format!("{reason:?}").contains("`all`"), "{reason:?}");
     }
 
     #[test]

@@ -18,6 +18,11 @@ pub fn or_file<T>(
         Some("") => Err(Reason::new("no file follows `@`")
             .hint("write `@FILE`, or the value itself")
             .into()),
+        Some("-") => Err(
+            Reason::new("`@-` is standard input, which only a document is read from")
+                .hint("write `@FILE`, or `@/dev/stdin`")
+                .into(),
+        ),
         Some(file) => Ok(OrFile::File(file.to_owned())),
     }
 }
@@ -34,6 +39,7 @@ mod tests {
         });
         assert_eq!(read("abc"), Ok(OrFile::Given(3)));
         assert_eq!(read("@a.json"), Ok(OrFile::File("a.json".to_owned())));
+        assert!(format!("{:?}", read("@-")).contains("standard input"));
         assert!(read("@").is_err() && read("").is_err());
     }
 }

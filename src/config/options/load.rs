@@ -16,7 +16,7 @@ use crate::config::options::refuse_without_chat;
 use crate::error::{Mistake, Place, Reason};
 use crate::plan::{DURATION_MAX, Executor, ITERATIONS_MAX, THINK_TIME_MAX, TIME_SCALE, VUS_MAX};
 use crate::units::{MILLISECOND, check_duration, within};
-use crate::workload::{Call, CancelAt, Chat, PROMPT_BYTES_MAX, Prompts, Share};
+use crate::workload::{BATCH_MAX, Call, CancelAt, Chat, PROMPT_BYTES_MAX, Prompts, Share};
 
 /// Applies `args` to `config`. An option that cannot be applied is reported, and the document's value stays.
 pub fn overlay(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
@@ -26,7 +26,7 @@ pub fn overlay(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>)
     overlay_dataset(config, args, mistakes);
     overlay_goodput(config, args, mistakes);
     overlay_cancel(config, args, mistakes);
-    overlay_batch_size(config, args);
+    overlay_batch_size(config, args, mistakes);
     config.validate &= !args.server.no_validate;
     config.require_fit |= args.require_fit;
     config.require_decided |= args.require_decided;
@@ -276,10 +276,15 @@ fn overlay_cancel(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistak
 }
 
 /// Gives every chat request the number of texts of `--batch-size`.
-fn overlay_batch_size(config: &mut Config, args: &RunArgs) {
+fn overlay_batch_size(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake>) {
+    let Some(texts) = args.batch_size else { return };
+    if let Err(reason) = within(Some(texts), &texts.to_string(), &(1..=BATCH_MAX)) {
+        mistakes.push(reason.at("--batch-size", 0));
+        return;
+    }
     for request in &mut config.requests {
         if let Call::Chat(chat) = &mut request.call {
-            chat.batch_size = args.batch_size.and_then(NonZeroU32::new).or(chat.batch_size);
+            chat.batch_size = NonZeroU32::new(texts);
         }
     }
 }

@@ -43,6 +43,10 @@ fn vus_sets_the_peak_of_a_ramp_and_the_number_of_other_executors() {
     };
     assert_eq!(executor("quick-smoke --vus 4"), per_vu);
     assert!(refused("high-concurrency --vus 0").starts_with("error: --vus: `0` is below the minimum of 1"));
+    assert!(
+        refused("smoke --batch-size 0").starts_with("error: --batch-size: `0` is below the minimum of 1")
+    );
+    assert!(refused("smoke --batch-size 4097").contains("`4097` is above the limit of 2048"));
     assert!(refused("high-concurrency --vus 100001").contains("above the limit of 100000"));
 }
 

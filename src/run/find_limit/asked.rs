@@ -178,7 +178,9 @@ fn check_times(args: &FindLimitArgs, mistakes: &mut Vec<Mistake>) {
     check("--settle", args.settle, SETTLE);
     if let Some(probe) = args.probe_time {
         check("--probe-time", probe.min, PROBE_TIME);
-        check("--probe-time", probe.max, PROBE_TIME);
+        if probe.max != probe.min {
+            check("--probe-time", probe.max, PROBE_TIME);
+        }
     }
     debug_assert!((RESOLUTION[0]..=RESOLUTION[1]).contains(&args.resolution));
 }

@@ -31,6 +31,37 @@ pub const MOCK: &[Row] = &[
     ),
 ];
 
+/// What means another thing to a search than to a run, which has the other rows.
+pub const FIND_LIMIT: &[Row] = &[
+    (
+        "max-vus max-users max-concurrency users num-users user-count concurrency c connections clients num-clients \
+         parallel parallelism virtual-users concurrent-users max-connections max-clients max",
+        "write `--to {N}`: the most users to try",
+    ),
+    (
+        "min-vus min-users min-concurrency start-vus start-concurrency min",
+        "write `--from {N}`: the fewest users to try",
+    ),
+    (
+        "qps rps request-rate requests-per-second max-qps max-rate max-rps R q throughput",
+        "write `--over rate --to 500/s`: the most requests per second to try",
+    ),
+    (
+        "z run-time runtime benchmark-duration test-duration length duration-sec measurement-interval \
+         duration-seconds probe-duration",
+        "write `--probe-time {30s}` for one load, `--max-time 15m` for the whole search",
+    ),
+    (
+        "max-duration max-seconds total-time timeout-total",
+        "write `--max-time {15m}`",
+    ),
+    (
+        "sla assert fail-if thresholds slos goal",
+        "write `--slo 'ttft: p(95)<500'`, once for each",
+    ),
+    ("precision tolerance accuracy", "write `--resolution {0.05}`"),
+];
+
 pub const COMPARE: &[Row] = &[
     (
         "threshold thresholds fail-if max-regression rule tolerance fail-on-regression",
