@@ -27,6 +27,8 @@ pub struct VuConnection {
     /// The connection ended while it was not in use, and was closed.
     pub(super) stale: bool,
     pub(super) reader: ResponseReader,
+    /// The gaps between the tokens of the answer, if they are kept.
+    gaps: Vec<Nanos>,
     /// What the server says about the answer, with `--verify-stamps`.
     witness: Option<Witness>,
     /// Its share of the memory for unfinished answers.
@@ -95,6 +97,7 @@ impl VuConnection {
             tls_target: None,
             stale: false,
             reader: ResponseReader::new(),
+            gaps: Vec::new(),
             witness: None,
             held: Held::default(),
             connects: 0,
@@ -147,7 +150,8 @@ impl VuConnection {
     /// Counts the memory that the connection holds. Returns false if all connections together hold too much.
     fn has_memory(&mut self, core: &CoreState) -> bool {
         let tls = self.tls.as_ref().map_or(0, |tls| tls.held_bytes());
-        self.held.set(&core.memory, self.reader.held_bytes() + tls)
+        let gaps = self.gaps.capacity() * size_of::<Nanos>();
+        self.held.set(&core.memory, self.reader.held_bytes() + tls + gaps)
     }
 
     async fn attempts(
@@ -165,6 +169,7 @@ impl VuConnection {
         };
         loop {
             self.reader.begin(expected);
+            self.gaps.clear();
             self.reader.cut_at_token(request.cut);
             self.witness = None;
             let (conn, reused) = match self.connection(core, &kind.timeouts, request).await {
@@ -356,6 +361,7 @@ impl VuConnection {
             recorder: &mut recorder,
             slot: request.slot,
             coalesced: false,
+            gaps: core.options.gaps.then_some(&mut self.gaps),
             witness: core.options.verify_stamps.then_some(&mut self.witness),
         };
         let reader = &mut self.reader;
@@ -442,7 +448,7 @@ impl VuConnection {
             return sample;
         }
         let mut recorder = core.recorder.borrow_mut();
-        recorder.finish(&sample);
+        recorder.finish_with_gaps(&sample, &self.gaps);
         if let Some(witness) = &self.witness {
             witness.judge(&sample, request.connecting, &mut recorder);
         }
@@ -463,12 +469,16 @@ struct RecorderSink<'a> {
     recorder: &'a mut Recorder,
     slot: u16,
     coalesced: bool,
+    gaps: Option<&'a mut Vec<Nanos>>,
     witness: Option<&'a mut Option<Witness>>,
 }
 
 impl TokenSink for RecorderSink<'_> {
     fn gap(&mut self, gap: Nanos) {
         self.recorder.gap(self.slot, gap);
+        if let Some(gaps) = &mut self.gaps {
+            gaps.push(gap);
+        }
     }
 
     fn coalesced(&mut self) {

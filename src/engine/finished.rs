@@ -47,6 +47,7 @@ pub fn sample(asked: &Asked, reader: &ResponseReader, outcome: Outcome, done: Na
         status: reader.status,
         due: asked.due,
         sent: asked.sent,
+        connecting: asked.connecting,
         first_byte: arrivals.first_byte,
         first_event: arrivals.first_event,
         first_token: arrivals.first_token,

@@ -70,6 +70,8 @@ pub struct EngineOptions {
     pub history_bytes_max: usize,
     /// Keeps each sample for the details file.
     pub details: bool,
+    /// Keeps the gaps between the tokens of each as well.
+    pub gaps: bool,
     /// Compares arrival times with the send stamps that the mock writes.
     pub verify_stamps: bool,
     /// The addresses of this host that connections are made from, in turn by user; empty if the system chooses. If

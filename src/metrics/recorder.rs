@@ -11,6 +11,10 @@ use crate::units::Nanos;
 /// Only where no empty snapshot has come back by then are further ones counted in `details_lost`.
 pub const DETAILS_PER_SNAPSHOT_MAX: usize = 1 << 18;
 
+/// Largest number of gaps between tokens with the details between two snapshots: 4 million, in up to 32 MB. It is kept
+/// like [`DETAILS_PER_SNAPSHOT_MAX`]; a request whose gaps have no room is counted in `details_lost`.
+pub const GAPS_PER_SNAPSHOT_MAX: usize = 1 << 22;
+
 /// The figures of one core since its previous snapshot. Snapshots are created before the run and reused throughout it.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
@@ -34,6 +38,8 @@ pub struct Snapshot {
     /// Finished requests, in order. The capacity never changes; it is 0 without details.
     pub details: Vec<Sample>,
     details_max: usize,
+    /// The gaps between the tokens of these requests, one request after the other; empty if they are not kept.
+    pub gaps: Vec<Nanos>,
     /// Pairs of requests that have ended, in order.
     pub pairs: Pairs,
     /// Turns and sessions that have ended, in order.
@@ -62,6 +68,7 @@ impl Snapshot {
             failures: Failures::with_all_memory(),
             details: Vec::with_capacity(details_max),
             details_max,
+            gaps: Vec::new(),
             pairs: Pairs::default(),
             sessions: Sessions::default(),
             pace: Pace::default(),
@@ -100,6 +107,7 @@ impl Snapshot {
             failures,
             details,
             details_max: _,
+            gaps,
             pairs,
             sessions,
             pace,
@@ -111,6 +119,7 @@ impl Snapshot {
         errors.reset();
         failures.reset();
         details.clear();
+        gaps.clear();
         pairs.reset();
         sessions.reset();
         pace.reset();
@@ -227,6 +236,12 @@ impl Recorder {
 
     /// Records a request that has its outcome. It must be called once for each request that was `started`.
     pub fn finish(&mut self, sample: &Sample) {
+        self.finish_with_gaps(sample, &[]);
+    }
+
+    /// Records a request as [`Self::finish`] does, with the gaps between its tokens for the details: all of them, or
+    /// none.
+    pub fn finish_with_gaps(&mut self, sample: &Sample, gaps: &[Nanos]) {
         if cfg!(debug_assertions) {
             sample.invariants();
         }
@@ -244,8 +259,10 @@ impl Recorder {
         if snapshot.details_max == 0 {
             return;
         }
-        if snapshot.details.len() < snapshot.details_max {
+        let has_room = snapshot.gaps.len() + gaps.len() <= GAPS_PER_SNAPSHOT_MAX;
+        if snapshot.details.len() < snapshot.details_max && has_room {
             snapshot.details.push(*sample);
+            snapshot.gaps.extend_from_slice(gaps);
         } else {
             snapshot.counters.details_lost += 1;
         }
@@ -298,11 +315,13 @@ impl Recorder {
         let Snapshot {
             details,
             details_max,
+            gaps,
             pairs,
             sessions,
             ..
         } = &*self.current;
-        *details_max > 0 && details.len() >= *details_max / 2 || pairs.is_due() || sessions.is_due()
+        let is_full = details.len() >= *details_max / 2 || gaps.len() >= GAPS_PER_SNAPSHOT_MAX / 2;
+        *details_max > 0 && is_full || pairs.is_due() || sessions.is_due()
     }
 
     /// Records the time between two consecutive token events of a request (`tbt`); 0 within one read.

@@ -162,6 +162,32 @@ fn details_are_due_at_half_of_their_room_so_that_any_number_of_them_fits() {
 }
 
 #[test]
+fn gaps_are_kept_request_by_request_and_one_without_room_is_lost_with_its_request() {
+    let mut recorder = Recorder::new(0, 1, true);
+    let mut record = |gaps: &[Nanos]| {
+        recorder.started(0);
+        recorder.finish_with_gaps(&sample(Outcome::Ok), gaps);
+        recorder.details_due()
+    };
+    assert!(!record(&[1, 2]));
+    assert!(!record(&[]));
+    assert!(record(&vec![7; GAPS_PER_SNAPSHOT_MAX / 2]));
+    assert!(
+        record(&vec![8; GAPS_PER_SNAPSHOT_MAX / 2]),
+        "there is no room for its gaps"
+    );
+    assert!(record(&[3]));
+    let mut full = recorder.take(Snapshot::new(0, 1, true));
+    assert_eq!((full.details.len(), full.counters.details_lost), (4, 1));
+    assert_eq!(
+        (full.gaps[..3].to_vec(), full.gaps.last()),
+        (vec![1, 2, 7], Some(&3))
+    );
+    full.reset();
+    assert!(full.gaps.is_empty());
+}
+
+#[test]
 fn a_snapshot_comes_back_reset_over_a_channel_and_is_used_again() {
     let (full_tx, full_rx) = crossbeam_channel::bounded::<Box<Snapshot>>(1);
     let (empty_tx, empty_rx) = crossbeam_channel::bounded::<Box<Snapshot>>(1);

@@ -34,6 +34,8 @@ pub struct Sample {
     pub status: u16,
     pub due: Nanos,
     pub sent: Option<Nanos>,
+    /// Time spent on connecting, TLS included, over all attempts; between `due` and `sent`.
+    pub connecting: Nanos,
     pub first_byte: Option<Nanos>,
     pub first_event: Option<Nanos>,
     pub first_token: Option<Nanos>,
@@ -127,6 +129,7 @@ impl Sample {
             status: 200,
             due: 0,
             sent: Some(0),
+            connecting: 0,
             first_byte: None,
             first_event: None,
             first_token: None,

@@ -12,7 +12,8 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// The longest line. Without the endpoint's name it is under 600 bytes, and the configuration bounds the name.
+/// The longest line without gaps. Without the endpoint's name it is under 700 bytes, and the configuration bounds the
+/// name. Gaps take 9 bytes each.
 pub const SPOOL_LINE_BYTES_MAX: usize = 4096;
 /// The bytes written at once, about 200 lines. It makes the memory for a batch independent of the batch's length.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -129,15 +130,20 @@ impl DetailSpool {
         DetailSpool { tag, sent, ..self }
     }
 
-    /// Appends requests. An error is returned once; afterwards requests are only counted as lost.
-    pub fn append(&mut self, samples: &[Sample]) -> Result<(), Failure> {
+    /// Appends requests. `gaps` are those between the tokens of all of them, one request after the other; empty if they
+    /// are not kept. An error is returned once; afterwards requests are only counted as lost.
+    pub fn append(&mut self, samples: &[Sample], mut gaps: &[Nanos]) -> Result<(), Failure> {
         let mut unwritten = 0;
         for (i, sample) in samples.iter().enumerate() {
             if self.broken {
                 self.lost += (samples.len() - i) as u64;
                 return Ok(());
             }
-            self.line(sample);
+            let of_request = match gaps.is_empty() {
+                true => gaps,
+                false => gaps.split_off(..sample.gaps as usize).unwrap_or_default(),
+            };
+            self.line(sample, of_request);
             unwritten += 1;
             if self.buffer.len() >= CHUNK_BYTES {
                 self.flush(std::mem::take(&mut unwritten))
@@ -176,7 +182,7 @@ impl DetailSpool {
     }
 
     /// Writes a request in the form that users' scripts read: seconds, and tokens per second of latency.
-    fn line(&mut self, s: &Sample) {
+    fn line(&mut self, s: &Sample, gaps: &[Nanos]) {
         let latency = s.done.saturating_sub(s.due);
         let out = &mut self.buffer;
         let prefix = &self.prefix;
@@ -208,14 +214,7 @@ impl DetailSpool {
         );
         put_wall(out, "start_ts", s.due, self.realtime_offset);
         put_wall(out, "end_ts", s.done, self.realtime_offset);
-        match s.first_token {
-            Some(t) => put_seconds(out, "ttft", t.saturating_sub(s.due)),
-            None => put(out, format_args!(",\"ttft\":null")),
-        }
-        match s.first_answer {
-            Some(t) => put_seconds(out, "ttfa", t.saturating_sub(s.due)),
-            None => put(out, format_args!(",\"ttfa\":null")),
-        }
+        put_times(out, s, gaps);
         put_seconds(out, "latency", latency);
         put_tokens(out, s);
         let tps = if latency == 0 {
@@ -316,6 +315,36 @@ fn put(out: &mut Vec<u8>, text: std::fmt::Arguments) {
     out.write_fmt(text).expect("writing to memory does not fail");
 }
 
+/// Writes the instants of a request after it was due, and the gaps between its tokens.
+fn put_times(out: &mut Vec<u8>, s: &Sample, gaps: &[Nanos]) {
+    if s.status > 0 {
+        put(out, format_args!(",\"status\":{}", s.status));
+    }
+    let since_due = |t: Option<Nanos>| t.map(|t| t.saturating_sub(s.due));
+    let connecting = Some(s.connecting).filter(|time| *time > 0);
+    for (key, time, is_always_there) in [
+        ("sent", since_due(s.sent), false),
+        ("connecting", connecting, false),
+        ("first_byte", since_due(s.first_byte), false),
+        ("ttft", since_due(s.first_token), true),
+        ("ttfa", since_due(s.first_answer), true),
+        ("last_token", since_due(s.last_token), false),
+    ] {
+        match time {
+            Some(time) => put_seconds(out, key, time),
+            None if is_always_there => put(out, format_args!(",\"{key}\":null")),
+            None => {}
+        }
+    }
+    for (i, gap) in gaps.iter().enumerate() {
+        put(out, format_args!("{}", if i == 0 { ",\"gaps\":[" } else { "," }));
+        put_number(out, *gap);
+    }
+    if !gaps.is_empty() {
+        put(out, format_args!("]"));
+    }
+}
+
 /// Writes the tokens: those that were asked for where that is known, those that the server states, and the output.
 fn put_tokens(out: &mut Vec<u8>, s: &Sample) {
     let asked = |tokens: u32| Some(tokens).filter(|tokens| *tokens > 0);
@@ -334,12 +363,15 @@ fn put_tokens(out: &mut Vec<u8>, s: &Sample) {
 }
 
 fn put_seconds(out: &mut Vec<u8>, key: &str, ns: Nanos) {
+    put(out, format_args!(",\"{key}\":"));
+    put_number(out, ns);
+}
+
+/// Writes seconds with six digits after the point.
+fn put_number(out: &mut Vec<u8>, ns: Nanos) {
     let us = (ns + MICROSECOND / 2) / MICROSECOND;
     let per_second = SECOND / MICROSECOND;
-    put(
-        out,
-        format_args!(",\"{key}\":{}.{:06}", us / per_second, us % per_second),
-    );
+    put(out, format_args!("{}.{:06}", us / per_second, us % per_second));
 }
 
 /// Writes a time of day with integer arithmetic: a double holds it only to 0.2 us.

@@ -31,10 +31,28 @@ pub struct Detail {
     pub start_ts: f64,
     /// Instant at which it ended, seconds since 1970.
     pub end_ts: f64,
+    /// HTTP status; absent if none arrived, and in older documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Time from due until the request went out in seconds; absent if it did not, and in older documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<f64>,
+    /// Of this, the time spent on new connections in seconds, TLS included; absent if there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connecting: Option<f64>,
+    /// Time from due to the first byte of the answer in seconds; absent if none came, and in older documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_byte: Option<f64>,
     /// Time to the first token in seconds; null if no token came.
     pub ttft: Option<f64>,
     /// Time to the first token of the answer in seconds; null if only thoughts came.
     pub ttfa: Option<f64>,
+    /// Time from due to the last token in seconds; absent if no token came, and in older documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_token: Option<f64>,
+    /// Gaps between the token events of the answer in seconds; absent if there are none or they were not to be kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gaps: Option<Vec<f64>>,
     /// Time from due to the end in seconds.
     pub latency: f64,
     /// Tokens that the prompt was to have, if that was asked for.

@@ -167,7 +167,7 @@ impl<'a> Listener<'a> {
         }
         if let Some(spool) = &mut self.books.spool
             && self.role != Role::WarmUp
-            && let Err(failure) = spool.append(&snapshot.details)
+            && let Err(failure) = spool.append(&snapshot.details, &snapshot.gaps)
         {
             // The run continues: the summary is still to come, and what is lost is counted. The failure is printed now,
             // while something can be done about it, and not again at the end.

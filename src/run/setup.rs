@@ -181,6 +181,7 @@ fn engine_options(
         min_wait_us: (run.min_wait / MICROSECOND) as u32,
         quickack: run.quickack,
         details: run.details && (run.output.is_some() || config.results_dir.is_some()),
+        gaps: false,
         verify_stamps: args.verify_stamps,
         source_addresses: config.source_address.addresses.clone(),
         settle: None,

@@ -148,6 +148,7 @@ fn exchange(
         status: reader.status,
         due: 0,
         sent: Some(1),
+        connecting: 0,
         first_byte: arrivals.first_byte,
         first_event: arrivals.first_event,
         first_token: arrivals.first_token,

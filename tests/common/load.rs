@@ -151,6 +151,7 @@ pub fn engine_options(cores: usize) -> EngineOptions {
         answer_bytes_max: 128 << 20,
         history_bytes_max: 128 << 20,
         details: true,
+        gaps: false,
         verify_stamps: true,
         source_addresses: Vec::new(),
         settle: None,

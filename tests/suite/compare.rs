@@ -117,6 +117,7 @@ fn document(slower: u64) -> String {
                 status: 200,
                 due: 0,
                 sent: Some(0),
+                connecting: 0,
                 first_byte: None,
                 first_event: None,
                 first_token: None,

@@ -90,6 +90,7 @@ fn answer(plan: &Plan, draw: &Draw, owner: u32, vu: u32, iteration: u64, due: Na
         status: if outcome == Outcome::Ok { 200 } else { 503 },
         due,
         sent: Some(sent),
+        connecting: 0,
         first_byte: Some(first),
         first_event: streamed.then_some(first),
         first_token: streamed.then_some(first),
@@ -282,7 +283,7 @@ fn run_simulated(dir: &Dir, profile: &str, shard: Option<&str>) -> (PathBuf, Sim
             ));
             aggregator.append_snapshot(&full);
             judge.append_snapshot(&full);
-            spool.append(&full.details).unwrap();
+            spool.append(&full.details, &[]).unwrap();
         }
         aggregator.tick(second * SECOND, u64::from(planned));
     }

@@ -54,6 +54,7 @@ fn request(n: u64) -> Sample {
         },
         due,
         sent: Some(due + 30 * MICROSECOND),
+        connecting: 10 * MICROSECOND,
         first_byte: answered.then_some(due + 900 * MICROSECOND),
         first_event: (answered && streamed).then_some(due + MILLISECOND),
         first_token: (answered && streamed).then_some(first_token),
@@ -105,7 +106,7 @@ pub fn run(spool: Option<&mut DetailSpool>) -> Aggregator {
             let full = recorder.take(Snapshot::new(core as u16, SERIES.len(), true));
             aggregator.append_snapshot(&full);
             if let Some(spool) = &mut spool {
-                spool.append(&full.details).unwrap();
+                spool.append(&full.details, &[]).unwrap();
             }
         }
         aggregator.tick((second + 1) * SECOND, 20);
@@ -382,7 +383,7 @@ fn two_documents_share_one_spool_which_is_removed_after_both() {
     let named = scratch.0.join("named.json");
     let output = OutputFiles::prepare(Some(&named), Some((&folder, now))).unwrap();
     let mut spool = spool_for(&output);
-    spool.append(&[request(1)]).unwrap();
+    spool.append(&[request(1)], &[]).unwrap();
     let spooled = spool.finish();
     assert!(output.write(&result(&run(None)), Some(&spooled)).1.is_empty());
     let own = folder.join("test_run_20260102_030405.json");
@@ -452,13 +453,17 @@ fn the_document_is_json_with_config_and_details_first_and_every_count_adding_up(
     let mut keys: Vec<&String> = first.as_object().unwrap().keys().collect();
     keys.sort();
     let shape = [
+        "connecting",
         "end_ts",
         "endpoint",
         "error",
+        "first_byte",
         "latency",
         "output_tokens",
         "request_id",
+        "sent",
         "start_ts",
+        "status",
         "tps",
         "ttfa",
         "ttft",
@@ -523,7 +528,7 @@ fn a_full_disk_is_an_error_and_leaves_the_old_document_and_the_spool() {
     std::fs::write(&path, "{}").unwrap();
     let output = prepared(&path);
     let mut spool = spool_for(&output);
-    spool.append(&[request(1)]).unwrap();
+    spool.append(&[request(1)], &[]).unwrap();
     let spooled = spool.finish();
     let named = std::fs::File::options()
         .write(true)
@@ -552,7 +557,7 @@ fn a_folder_that_disappears_takes_neither_the_other_document_nor_the_details_wit
         let output = OutputFiles::prepare(Some(&named), Some((&folder, now))).unwrap();
         let mut spool = spool_for(&output);
         assert!(output.spool_path().unwrap().starts_with(&folder));
-        spool.append(&[request(1)]).unwrap();
+        spool.append(&[request(1)], &[]).unwrap();
         match gone {
             "removed" => std::fs::remove_dir_all(&folder).unwrap(),
             _ => std::fs::rename(&folder, scratch.0.join("moved")).unwrap(),
@@ -577,10 +582,34 @@ fn a_spool_on_a_full_disk_fails_once_and_counts_what_is_lost() {
     let full = std::fs::File::options().write(true).open(path).unwrap();
     let mut spool = DetailSpool::in_file(full, path, &names, 0);
     let samples: Vec<Sample> = (0..10).map(request).collect();
-    let error = spool.append(&samples).unwrap_err();
+    let error = spool.append(&samples, &[]).unwrap_err();
     assert!(error.to_string().contains("No space left"), "{error}");
-    spool.append(&samples).unwrap();
+    spool.append(&samples, &[]).unwrap();
     assert_eq!(spool.finish().lost, 20);
+}
+
+#[test]
+fn the_gaps_of_each_request_stand_in_its_own_line() {
+    let scratch = Scratch::new("gaps");
+    let output = prepared(&scratch.0.join("result.json"));
+    let mut spool = spool_for(&output);
+    let samples: Vec<Sample> = [(1, 2), (3, 0), (5, 3)]
+        .map(|(n, gaps)| Sample { gaps, ..request(n) })
+        .to_vec();
+    let gaps = [1_000, 2_000_400, 5_000_000_000, 0, 999];
+    spool.append(&samples, &gaps).unwrap();
+    // Those of a later snapshot that has none.
+    spool.append(&samples[1..2], &[]).unwrap();
+    let text = std::fs::read_to_string(output.spool_path().unwrap()).unwrap();
+    let of_line = |line: &str| serde_json::from_str::<Detail>(line).unwrap().gaps;
+    let read: Vec<Option<Vec<f64>>> = text.lines().map(of_line).collect();
+    let expected = [
+        Some(vec![0.000_001, 0.002]),
+        None,
+        Some(vec![5.0, 0.0, 0.000_001]),
+        None,
+    ];
+    assert_eq!(read, expected);
 }
 
 #[test]
@@ -606,7 +635,7 @@ fn a_spool_that_was_cut_by_a_kill_is_readable_line_by_line() {
     let output = prepared(&scratch.0.join("result.json"));
     let mut spool = spool_for(&output);
     let samples: Vec<Sample> = (0..2_000).map(request).collect();
-    spool.append(&samples).unwrap();
+    spool.append(&samples, &[]).unwrap();
     // No finish: the process is gone.
     drop(spool);
     let text = std::fs::read_to_string(output.spool_path().unwrap()).unwrap();
