@@ -42,6 +42,7 @@ fn requests() -> impl Strategy<Value = Vec<Request>> {
                 status: if seen { 100 + small % 500 } else { 0 },
                 due,
                 sent: seen.then(|| next(1)),
+                connecting: 0,
                 first_byte: seen.then(|| next(2)),
                 first_event: None,
                 first_token: (kind > 1).then(|| next(3)),
