@@ -1,13 +1,14 @@
 //! Runs that are saved to compare later runs with: a folder of documents, each with a small file of facts.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ExitCode, Failure, Reason, nearest, one_line, quoted, safe_json, shown_path};
+use crate::output::create_temporary;
 
 const NAME_CHARS_MAX: usize = 64;
 const FACTS_BYTES_MAX: u64 = 64 * 1024;
@@ -97,7 +98,8 @@ impl Baselines {
             .folder
             .join(format!(".{}.{}.tmp", facts.name, std::process::id()));
         let placed = copy_synced(file, &temporary)
-            .and_then(|()| fs::write(self.facts_path(&facts.name), json))
+            .and_then(|()| create_temporary(&self.facts_path(&facts.name)))
+            .and_then(|mut file| file.write_all(json.as_bytes()))
             .and_then(|()| fs::rename(&temporary, &path));
         placed.map_err(|e| {
             let _ = fs::remove_file(&temporary);
@@ -192,7 +194,7 @@ pub fn check_name(name: &str) -> Result<(), Failure> {
 
 fn copy_synced(from: &Path, to: &Path) -> std::io::Result<()> {
     let mut source = File::open(from)?;
-    let mut target = File::create(to)?;
+    let mut target = create_temporary(to)?;
     std::io::copy(&mut source, &mut target)?;
     target.sync_data()
 }

@@ -20,6 +20,6 @@ pub(crate) use error::unwritten;
 pub use files::OutputFiles;
 pub use json::OutputFile;
 pub use live::block;
-pub(crate) use place::{unnamed, write_whole};
+pub(crate) use place::{create_temporary, unnamed, write_whole};
 pub use summary::{SUMMARY_LINES_MAX, View, summary};
 pub use terminal::Screen;

@@ -10,9 +10,10 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// The permissions of a file that is meant to be shared, before the umask.
+/// The permissions of a claim, before the umask: other users have to read whose it is.
 pub(super) const FOR_ALL: u32 = 0o644;
-/// The permissions of a file that only this process uses.
+/// The permissions of everything else that is written. Results and what is made of them hold prompts, the beginnings of
+/// answers, headers and addresses; who is to read them is for their owner to say.
 pub(super) const FOR_OWNER: u32 = 0o600;
 
 /// Creates the file. O_EXCL makes this fail if anything has the name already, links included.
@@ -25,13 +26,13 @@ pub(super) fn create_new(path: &Path, mode: u32) -> io::Result<File> {
         .open(path)
 }
 
-/// Creates the temporary file of a document whose name this process has claimed. One that is already there was left by
-/// a dead process with the same number.
-pub(super) fn create_temporary(path: &Path) -> io::Result<File> {
-    match create_new(path, FOR_ALL) {
+/// Creates a file for its owner alone, under a name that only this process uses: that of a document that it has
+/// claimed, for example. One that is already there was left by a dead process with the same number.
+pub(crate) fn create_temporary(path: &Path) -> io::Result<File> {
+    match create_new(path, FOR_OWNER) {
         Err(e) if e.kind() == ErrorKind::AlreadyExists => {
             fs::remove_file(path)?;
-            create_new(path, FOR_ALL)
+            create_new(path, FOR_OWNER)
         }
         other => other,
     }
@@ -88,7 +89,7 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<(), Failure> {
     }
     let unnamed = || failed(ErrorKind::InvalidFilename.into());
     let temporary = hidden_beside(path, &format!("{}.tmp", unique())).ok_or_else(unnamed)?;
-    let placed = create_new(&temporary, FOR_ALL)
+    let placed = create_new(&temporary, FOR_OWNER)
         .and_then(|mut file| file.write_all(content).and_then(|()| file.sync_data()))
         .and_then(|()| fs::rename(&temporary, path));
     placed.map_err(|e| {
@@ -100,6 +101,7 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn a_file_is_written_whole_and_a_link_of_its_name_is_not_followed() {
@@ -111,6 +113,7 @@ mod tests {
         write_whole(&path, b"<svg/>").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"<svg/>");
         assert_eq!(fs::read(&other).unwrap(), b"precious");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2);
         let error = write_whole(Path::new("/dev/full"), b"<svg/>").unwrap_err();
         assert!(error.to_string().contains("No space left"), "{error}");
