@@ -33,7 +33,7 @@ fn main() -> ExitCode {
 
 fn dispatch(cli: cli::Cli, begun: u64) -> Result<Exit, Failure> {
     // A run says it by a thread of its own, and may be quiet; what other programs read is left as it is.
-    use Command::{Baseline, Calibrate, Compare, Config, Merge, Mock, Probe, Report};
+    use Command::{Baseline, Calibrate, Compare, Config, Merge, Mock, Probe, Report, Show};
     use Command::{Import, ImportInferencePerf, ImportK6};
     if let Some(
         Baseline(_)
@@ -44,6 +44,7 @@ fn dispatch(cli: cli::Cli, begun: u64) -> Result<Exit, Failure> {
         | Mock(_)
         | Probe(_)
         | Report(_)
+        | Show(_)
         | Import(_)
         | ImportInferencePerf(_)
         | ImportK6(_),
@@ -70,6 +71,7 @@ fn dispatch(cli: cli::Cli, begun: u64) -> Result<Exit, Failure> {
         Some(Command::Report(args)) => {
             commands::report::run(&args).and_then(|line| line.map_or(Ok(Exit::Ok), |line| deliver(&line)))
         }
+        Some(Command::Show(args)) => show(&args),
         Some(Command::ImportK6(args)) => imported(commands::import::run_k6(&args)),
         Some(Command::ImportInferencePerf(args)) => imported(commands::import::run_inference_perf(&args)),
         Some(Command::Import(args)) => imported(commands::import::run(&args.action)),
@@ -232,6 +234,13 @@ fn imported(imported: Result<commands::import::Printed, Failure>) -> Result<Exit
     let imported = imported?;
     imported.notes.iter().for_each(|note| say(note));
     deliver(&imported.profile)
+}
+
+fn show(args: &cli::ShowArgs) -> Result<Exit, Failure> {
+    let shown = commands::show::show(args)?;
+    let mut out = std::io::stdout().lock();
+    // The colours are ours; text from the document is filtered where it is written.
+    arrived(shown.write_to(&mut out).and_then(|()| out.flush()))
 }
 
 fn compare(args: &cli::CompareArgs) -> Result<Exit, Failure> {

@@ -23,6 +23,7 @@ mod report_args;
 mod run_args;
 mod server_args;
 mod shard_args;
+mod show_args;
 mod trace_args;
 mod values;
 mod variables;
@@ -47,6 +48,7 @@ pub use report_args::ReportArgs;
 pub use run_args::{Progress, RunArgs, Stamp, Summary};
 pub use server_args::ServerArgs;
 pub use shard_args::ShardArgs;
+pub use show_args::{ShowArgs, ShowFormat};
 pub use trace_args::TraceArgs;
 pub use values::faults::FaultSpec;
 pub use values::number::TurnsAsked;
@@ -111,6 +113,8 @@ Examples:
       fail if the p95 latency rose by more than 10 %, and not by chance
   llmload-uring report result.json -o page.html
       make one page of a result, with charts, to send to a colleague
+  llmload-uring show result.json
+      print the summary of a saved result
   source <(llmload-uring completions bash)
       let the shell complete commands, options and values; also for zsh and fish
 
@@ -188,6 +192,8 @@ pub enum Command {
     Compare(CompareArgs),
     /// Make one page of HTML from saved results, with charts
     Report(ReportArgs),
+    /// Print a saved result again: as text or JSON
+    Show(ShowArgs),
     /// Save runs under a name, to compare later runs with
     Baseline(BaselineArgs),
     /// Join the result documents of a run that was split over several processes (--shard)

@@ -12,6 +12,7 @@ pub const STANDARD: &str = "-";
 pub const STANDARD_NAME: &str = "standard input";
 
 /// The content of standard input, in a file without a name that is gone when this is dropped.
+#[derive(Debug)]
 pub struct HeldInput(File);
 
 impl HeldInput {

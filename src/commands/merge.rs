@@ -73,7 +73,7 @@ pub fn run(args: &MergeArgs) -> Result<Merged, Failure> {
         None => None,
     };
     let full = args.summary == Summary::Full;
-    let mut saved: Vec<String> = file.iter().map(OutputFile::name).collect();
+    let saved: Vec<String> = file.iter().chain(&report).map(OutputFile::name).collect();
     result.summary = output::summary(&result, &View::plain(full).saved_as(saved.clone()));
     let standard_output_taken = taken.contains(&true);
     if let Some(file) = file {
@@ -83,7 +83,6 @@ pub fn run(args: &MergeArgs) -> Result<Merged, Failure> {
     }
     if let Some(report) = report {
         report.write_text(&page(&[Loaded::of_run(&result.run.profile, &result)], None))?;
-        saved.push(report.name());
     }
     let view = View::of_terminal(full, !standard_output_taken).saved_as(saved);
     Ok(Merged {

@@ -10,3 +10,5 @@ pub mod mock;
 pub mod probe;
 pub mod profiles;
 pub mod report;
+mod saved;
+pub mod show;

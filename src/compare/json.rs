@@ -5,12 +5,14 @@ use serde_json::{Value, json};
 use crate::compare::fail_on::Judged;
 use crate::compare::matching::Difference;
 use crate::compare::stats::Why;
+use crate::compare::text::text;
 use crate::compare::verdict::{Ruling, Tendency};
 use crate::compare::{Comparison, Row, Word};
 use crate::error::safe_json;
 use crate::metrics::Direction;
 
-const SCHEMA: &str = "llmload-uring-compare/1";
+/// The schema of a comparison.
+pub const SCHEMA: &str = "llmload-uring-compare/1";
 
 /// Writes the comparison. Changes are fractions (0.1 is 10 % more); changes of shares are points as fractions (0.01 is
 /// one percentage point), those of differences of pairs milliseconds.
@@ -43,9 +45,10 @@ pub fn json(comparison: &Comparison, judged: &[Judged]) -> String {
         "rows": comparison.rows.iter().map(row).collect::<Vec<Value>>(),
         "footnotes": comparison.footnotes,
         "fail_on": rules,
+        "summary": text(comparison, judged, false),
     });
-    let text = serde_json::to_string_pretty(&whole).expect("a JSON value is text");
-    format!("{}\n", safe_json(&text))
+    let json = serde_json::to_string_pretty(&whole).expect("a JSON value is text");
+    format!("{}\n", safe_json(&json))
 }
 
 fn tendency(comparison: &Comparison, run: usize) -> Value {

@@ -138,14 +138,26 @@ impl OutputFile {
 
     /// Writes a text instead of a result document, in the same way.
     pub fn write_text(&self, text: &str) -> Result<(), Failure> {
+        self.write_with(|out| out.write_all(text.as_bytes()))
+    }
+
+    /// Writes what `write` produces, in the same way.
+    pub fn write_with(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+    ) -> Result<(), Failure> {
+        let into = |file: File| {
+            let mut out = BufWriter::with_capacity(64 * 1024, file);
+            write(&mut out)?;
+            out.into_inner().map_err(|e| e.into_error())
+        };
         let written = match &self.way {
             Destination::Renamed { temporary, .. } => create_temporary(temporary)
-                .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_data()))
+                .and_then(into)
+                .and_then(|file| file.sync_data())
                 .and_then(|()| std::fs::rename(temporary, &self.path))
                 .inspect_err(|_| drop(std::fs::remove_file(temporary))),
-            Destination::InPlace(device) => device
-                .try_clone()
-                .and_then(|mut file| file.write_all(text.as_bytes())),
+            Destination::InPlace(device) => device.try_clone().and_then(into).map(drop),
         };
         written.map_err(|e| vanished(&self.path, &e).unwrap_or_else(|| unwritten(&self.path, "write", &e)))
     }

@@ -6,7 +6,7 @@ use crate::calibration::budget;
 use crate::config::Config;
 use crate::error::{ExitCode, Failure};
 use crate::net::clock;
-use crate::output::{self, DetailSpool, OutputFile, OutputFiles, View};
+use crate::output::{self, DetailSpool, OutputFile, OutputFiles, Spooled, View};
 use crate::page::Loaded;
 use crate::plan::{Assignment, Plan};
 use crate::profiles;
@@ -87,11 +87,8 @@ pub fn finish(
     if result.run.exit_code == ExitCode::NothingSucceeded {
         load.books.failures.extend(result.failure());
     }
-    result.summary = output::summary(&result, &View::plain(full).saved_as(files.names()));
-    let (mut saved, unwritten) = files.write(&result, spooled.as_ref());
-    load.books.failures.extend(unwritten);
-    let of_page = || Loaded::of_run(&result.run.profile, &result);
-    report::write(page, of_page, &mut saved, &mut load.books.failures);
+    result.summary = text_of_end(&result, full, (files, page));
+    let saved = write(&result, (files, page), spooled.as_ref(), &mut load.books.failures);
     match load.in_a_hurry {
         true => ready.managed.kill(),
         false => ready.managed.stop(&mut load.books.failures),
@@ -111,6 +108,27 @@ pub fn finish(
         standard_output_taken,
         errors: load.books.failures,
     }
+}
+
+/// Returns the text of the end of the run, if everything can be written.
+fn text_of_end(result: &RunResult, full: bool, (files, page): (&OutputFiles, Option<&OutputFile>)) -> String {
+    let names = files.names().into_iter();
+    let names = names.chain(page.map(OutputFile::name)).collect();
+    output::summary(result, &View::plain(full).saved_as(names))
+}
+
+/// Writes the documents, then the page. Returns the names of what was written.
+fn write(
+    result: &RunResult,
+    (files, page): (&OutputFiles, Option<&OutputFile>),
+    spooled: Option<&Spooled>,
+    failures: &mut Vec<Failure>,
+) -> Vec<String> {
+    let (mut saved, unwritten) = files.write(result, spooled);
+    failures.extend(unwritten);
+    let of_page = || Loaded::of_run(&result.run.profile, result);
+    report::write(page, of_page, &mut saved, failures);
+    saved
 }
 
 /// Returns the failures of servers that never answered.

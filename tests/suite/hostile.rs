@@ -182,6 +182,7 @@ fn hostile_words_and_options_of_every_command_are_shown_escaped() {
         &["baseline", "save", "main", HOSTILE],
         &["merge", HOSTILE, HOSTILE],
         &["report", HOSTILE, "-o", HOSTILE],
+        &["show", HOSTILE, "-o", HOSTILE],
         &["import-k6", HOSTILE],
         &["import-inference-perf", HOSTILE],
         &["import", HOSTILE, HOSTILE],

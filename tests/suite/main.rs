@@ -60,6 +60,7 @@ mod row_sessions;
 mod secrets;
 mod sessions;
 mod shells;
+mod show;
 mod signals;
 mod simulator;
 mod skips;

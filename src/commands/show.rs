@@ -1,0 +1,160 @@
+//! The subcommand `show`: a saved result once more, in another form if asked for.
+
+use crate::cli::{ShowArgs, ShowFormat, Summary};
+use crate::commands::saved::{Document, Saved};
+use crate::error::{ExitCode, Failure, Reason, escape, safe_json};
+use crate::output::{OutputFile, View, summary};
+use crate::result::RunResult;
+use serde_json::Value;
+use std::io::{self, Read, Write};
+
+/// The bytes of a document that are read at once.
+const CHUNK_BYTES: usize = 64 * 1024;
+
+/// What is shown, which may be as long as a document's details.
+#[derive(Debug)]
+pub struct Shown(Content);
+
+#[derive(Debug)]
+enum Content {
+    Text(String),
+    Document(Document),
+}
+
+/// Reads the document, and writes the file if one is named.
+pub fn show(args: &ShowArgs) -> Result<Shown, Failure> {
+    if args.summary.is_some() && args.format() != ShowFormat::Text {
+        let reason = Reason::new("only the text of a run has a longer and a shorter form");
+        let reason = reason.hint("leave it out, or use `--format text`");
+        return Err(Failure::new(ExitCode::Config, reason.at("--summary", 0)));
+    }
+    let file = args.output.as_deref().map(OutputFile::prepare).transpose()?;
+    let file = file.filter(|file| !file.is_standard_output());
+    let document = Document::load(&args.document)?;
+    let shown = match args.format() {
+        ShowFormat::Text => Shown(Content::Text(text(&document, args.summary, file.is_none())?)),
+        ShowFormat::Json => Shown(Content::Document(document)),
+    };
+    let Some(file) = file else { return Ok(shown) };
+    file.write_with(|out| shown.write_to(out))?;
+    Ok(Shown(Content::Text(format!("Saved to {}\n", file.name()))))
+}
+
+impl Shown {
+    /// Writes it, with every character that a terminal would obey escaped.
+    pub fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
+        match &self.0 {
+            Content::Text(text) => out.write_all(text.as_bytes()),
+            Content::Document(document) => copy_json(&mut document.open()?, out),
+        }
+    }
+}
+
+/// Returns the text of a document. Unless a form is asked for, it is the one that was shown at the end, which a
+/// terminal gets in its own width and with colours.
+fn text(document: &Document, asked: Option<Summary>, to_standard_output: bool) -> Result<String, Failure> {
+    let result = match &document.saved {
+        Saved::Run(result) => result,
+        Saved::Search(found) | Saved::Comparison(found) => {
+            if asked.is_some() {
+                let reason = Reason::new("only the text of a run has a longer and a shorter form");
+                return Err(document.refused(reason.hint("leave out `--summary`")));
+            }
+            let mut text = text_of(found).ok_or_else(|| {
+                let reason = Reason::new("`summary` is missing, the text that is shown");
+                document.refused(reason.hint("repeat the command that wrote it, or use `--format json`"))
+            })?;
+            if matches!(document.saved, Saved::Search(_)) {
+                // The line that find-limit prints below the text of the document.
+                text.push_str(&format!("\nSaved to {}\n", document.name()));
+            }
+            return Ok(text);
+        }
+    };
+    let terminal = match to_standard_output {
+        true => View::of_terminal(false, true),
+        false => View::plain(false),
+    };
+    if asked.is_none() && terminal.size.is_none() {
+        return Ok(escape(&result.summary).into_owned());
+    }
+    let full = asked.map_or_else(|| was_full(result), |asked| asked == Summary::Full);
+    let saved = vec![document.name()];
+    Ok(summary(
+        result,
+        &View {
+            full,
+            saved,
+            ..terminal
+        },
+    ))
+}
+
+fn text_of(document: &Value) -> Option<String> {
+    let text = document.get("summary")?.as_str()?;
+    Some(escape(text).into_owned())
+}
+
+/// Tells whether the run showed all figures at its end: its text begins with them, and the names of files follow.
+fn was_full(result: &RunResult) -> bool {
+    let full = summary(result, &View::plain(true));
+    result.summary.starts_with(full.trim_end())
+}
+
+/// Copies a document as it is. Text in it that a terminal would obey is escaped, which a document of this program does
+/// by itself.
+fn copy_json(input: &mut dyn Read, out: &mut dyn Write) -> io::Result<()> {
+    let (mut chunk, mut kept) = (vec![0; CHUNK_BYTES], 0);
+    loop {
+        let n = match input.read(&mut chunk[kept..]) {
+            Ok(n) => n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e),
+        };
+        let bytes = &chunk[..kept + n];
+        // A character that continues in the next chunk waits for it.
+        let whole = match std::str::from_utf8(bytes) {
+            Err(e) if e.error_len().is_none() && n > 0 => e.valid_up_to(),
+            _ => bytes.len(),
+        };
+        out.write_all(safe_json(&String::from_utf8_lossy(&bytes[..whole])).as_bytes())?;
+        if n == 0 {
+            return Ok(());
+        }
+        kept = bytes.len() - whole;
+        chunk.copy_within(whole..whole + kept, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives a byte at a time.
+    struct Slow<'a>(&'a [u8]);
+
+    impl Read for Slow<'_> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let n = self.0.len().min(1);
+            into[..n].copy_from_slice(&self.0[..n]);
+            self.0 = &self.0[n..];
+            Ok(n)
+        }
+    }
+
+    #[test]
+    fn a_document_is_copied_with_its_characters_whole_and_none_for_a_terminal() {
+        let copied = |bytes: &[u8]| {
+            let mut whole = Vec::new();
+            copy_json(&mut &*bytes, &mut whole).unwrap();
+            let mut pieces = Vec::new();
+            copy_json(&mut Slow(bytes), &mut pieces).unwrap();
+            assert_eq!(whole, pieces);
+            String::from_utf8(whole).unwrap()
+        };
+        assert_eq!(copied("{\"a\": \"äö€𝄞\"}\n".as_bytes()), "{\"a\": \"äö€𝄞\"}\n");
+        assert_eq!(copied("\"\u{9b}2J\u{202e}\"".as_bytes()), "\"\\u009b2J\\u202e\"");
+        assert_eq!(copied(b"\"\xff\xe2\x82\""), "\"\u{fffd}\u{fffd}\"");
+        assert_eq!(copied(b"\xe2\x82"), "\u{fffd}", "cut within a character");
+    }
+}

@@ -1,0 +1,154 @@
+//! `show` from the outside: a saved result is printed as it was, and what is no result is refused.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::common::live::{Dir, document, ran};
+
+/// Makes a short run, and returns the path of its document.
+fn measured(dir: &Dir) -> String {
+    let path = dir.path("measured.json");
+    ran(&["smoke", "--duration", "1s", "--output", &path]).expect(0);
+    path
+}
+
+#[test]
+fn the_text_of_a_run_is_the_one_of_its_end() {
+    let dir = Dir::new();
+    let (result, page, again) = (dir.path("r.json"), dir.path("page.html"), dir.path("again.txt"));
+    let run = [
+        "smoke",
+        "--duration",
+        "1s",
+        "--output",
+        &result,
+        "--report",
+        &page,
+    ];
+    for summary in ["brief", "full"] {
+        let ended = ran(&[&run[..], &["--summary", summary]].concat()).expect(0);
+        assert_eq!(
+            ran(&["show", &result]).expect(0).stdout,
+            ended.stdout,
+            "{summary}"
+        );
+    }
+    let full = ran(&["show", &result]).expect(0).stdout;
+    let brief = ran(&["show", &result, "--summary", "brief"]).expect(0).stdout;
+    assert!(brief.lines().count() < full.lines().count());
+    let written = ran(&["show", &result, "-o", &again]).expect(0);
+    assert!(written.stdout.contains("Saved to"), "{}", written.stdout);
+    assert_eq!(fs::read_to_string(&again).unwrap(), full);
+    assert_eq!(ran(&["show", &result, "-o", "-"]).expect(0).stdout, full);
+}
+
+#[test]
+fn merged_repeated_and_paired_runs_and_searches_are_shown_as_they_were() {
+    let dir = Dir::new();
+    let path = |name: &str| dir.path(name);
+    let (first, second, merged) = (path("1.json"), path("2.json"), path("merged.json"));
+    ran(&["smoke", "--duration", "1s", "--shard", "1/2", "-o", &first]).expect(0);
+    ran(&["smoke", "--duration", "1s", "--shard", "2/2", "-o", &second]).expect(0);
+    let ended = ran(&["merge", &first, &second, "-o", &merged]).expect(0);
+    assert_eq!(ran(&["show", &merged]).expect(0).stdout, ended.stdout);
+    let repeated = path("repeated.json");
+    let ended = ran(&["smoke", "--duration", "1s", "--repeat", "2", "-o", &repeated]).expect(0);
+    assert_eq!(ran(&["show", &repeated]).expect(0).stdout, ended.stdout);
+    let limit = path("limit.json");
+    let search = [
+        "find-limit",
+        "smoke",
+        "--slo",
+        "latency: p(95)<100s",
+        "--max-time",
+        "10s",
+        "--to",
+        "2",
+        "-o",
+        &limit,
+    ];
+    let ended = ran(&search);
+    assert_eq!(ran(&["show", &limit]).expect(0).stdout, ended.stdout);
+}
+
+#[test]
+fn a_comparison_is_shown_as_its_text() {
+    let dir = Dir::new();
+    let result = measured(&dir);
+    let compared = ran(&["compare", &result, &result, "--format", "json"]).expect(0);
+    let saved = dir.write("compared.json", &compared.stdout);
+    let text = ran(&["compare", &result, &result]).expect(0).stdout;
+    assert_eq!(ran(&["show", &saved]).expect(0).stdout, text);
+    assert_eq!(
+        ran(&["show", &saved, "--format", "json"]).expect(0).stdout,
+        compared.stdout
+    );
+    let older = compared.stdout.replace("\"summary\"", "\"earlier\"");
+    let older = dir.write("older.json", &older);
+    ran(&["show", &older])
+        .expect(104)
+        .one_error("`summary` is missing");
+    ran(&["report", &saved, "-o", &dir.path("page.html")])
+        .expect(104)
+        .one_error("this is a comparison");
+}
+
+#[test]
+fn json_is_the_document_itself_and_the_name_of_the_output_chooses_the_format() {
+    let dir = Dir::new();
+    let (result, copy) = (dir.path("r.json"), dir.path("copy.json"));
+    ran(&["smoke", "--duration", "1s", "--details", "-o", &result]).expect(0);
+    let bytes = fs::read_to_string(&result).unwrap();
+    assert!(
+        document(&result)["details"]
+            .as_array()
+            .is_some_and(|details| !details.is_empty())
+    );
+    assert_eq!(
+        ran(&["show", &result, "--format", "json"]).expect(0).stdout,
+        bytes
+    );
+    ran(&["show", &result, "-o", &copy]).expect(0);
+    assert_eq!(fs::read_to_string(&copy).unwrap(), bytes);
+    assert_eq!(fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    // The document may be written over itself.
+    ran(&["show", &result, "-o", &result]).expect(0);
+    assert_eq!(fs::read_to_string(&result).unwrap(), bytes);
+}
+
+#[test]
+fn what_is_no_result_is_refused_with_its_name() {
+    let dir = Dir::new();
+    let result = measured(&dir);
+    let whole = fs::read_to_string(&result).unwrap();
+    let other = dir.write("other.json", "{\"schema\": \"another/1\"}");
+    let none = dir.write("none.json", "{\"a\": 1}");
+    let text = dir.write("text.json", "PASSED");
+    let cut = dir.write("cut.json", &whole[..5_000]);
+    let wrong = dir.write("wrong.json", &whole.replacen("\"failed\": ", "\"failed\": 1", 1));
+    let folder = dir.path("");
+    for (file, part) in [
+        (&other, "which is not one of ours"),
+        (&none, "it has no `schema`"),
+        (&text, "text.json"),
+        (&cut, "cut.json"),
+        (&wrong, "wrong.json"),
+        (&folder, "not a regular file"),
+        (&dir.path("missing.json"), "cannot be read"),
+    ] {
+        let shown = ran(&["show", file]).expect(104);
+        shown.one_error(part);
+        assert_eq!(shown.stdout, "", "{file}");
+    }
+    ran(&["show"]).expect(2).one_error("FILE is missing");
+    ran(&["show", &result, "--format", "xml"])
+        .expect(2)
+        .one_error("xml");
+    ran(&["show", &result, "--format", "json", "--summary", "full"])
+        .expect(104)
+        .one_error("--summary");
+    ran(&["show", &result, "-o", &dir.path("no/such/folder.txt")]).expect(112);
+    ran(&["show", &result, "-o", "/dev/full"])
+        .expect(112)
+        .one_error("No space left");
+}
