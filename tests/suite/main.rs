@@ -48,6 +48,7 @@ mod managed;
 mod merge;
 mod open_loop;
 mod output_golden;
+mod packaging;
 mod paired;
 mod passes;
 mod phases;

@@ -1,0 +1,154 @@
+//! What a package is made with: the build script.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use crate::common::live::*;
+use crate::common::*;
+
+/// The build script as a program, as cargo makes one of it. Returns `None` where there is no compiler.
+fn build_script(test: &str, folder: &Dir) -> Option<String> {
+    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    let program = folder.path("build-script");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/build.rs");
+    let built = Command::new(&rustc)
+        .args(["--edition", "2024", "-o", &program, source])
+        .status();
+    match built {
+        Ok(status) => assert!(status.success()),
+        Err(_) => {
+            skipped(test, &rustc);
+            return None;
+        }
+    }
+    Some(program)
+}
+
+/// What the script says of a folder.
+fn said(script: &str, root: &str, commit: Option<&str>) -> Output {
+    let mut command = Command::new(script);
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+    command
+        .env("CARGO_MANIFEST_DIR", root)
+        .env("TARGET", "some-target")
+        .env("PROFILE", "release");
+    command
+        .env("OUT_DIR", "/t/dist/build/llmload-uring-0123/out")
+        .env("CARGO_CFG_TARGET_FEATURE", "sse,sse2");
+    commit.map(|commit| command.env("BUILD_COMMIT", commit));
+    command.stdin(Stdio::null()).output().unwrap()
+}
+
+/// The value of a variable that the script tells the compiler.
+fn told(output: &Output, name: &str) -> String {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(output.status.success(), "{text}");
+    let begin = format!("cargo::rustc-env=BUILT_{name}=");
+    let value = text.lines().find_map(|line| line.strip_prefix(&begin));
+    value.unwrap_or_else(|| panic!("no {name} in {text}")).to_owned()
+}
+
+#[test]
+fn a_build_says_the_commit_that_it_was_given_or_that_its_crate_records() {
+    let folder = Dir::new();
+    let Some(script) = build_script("the commit of a build", &folder) else {
+        return;
+    };
+    let bare = Dir::new();
+    let of = |commit| told(&said(&script, &bare.path(""), commit), "COMMIT");
+    assert_eq!(
+        of(Some("0123456789abcdef0123456789abcdef01234567")),
+        "0123456789ab"
+    );
+    assert_eq!(of(Some("0123456-dirty")), "0123456-dirty");
+    assert!(of(None).starts_with("not known"));
+    assert!(of(Some("")).starts_with("not known"));
+    for wrong in ["main", "012345", "0123456\ncargo::rustc-env=A=b", "0123456-new"] {
+        let output = said(&script, &bare.path(""), Some(wrong));
+        assert!(!output.status.success(), "{wrong}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            text.lines()
+                .any(|line| line.starts_with("cargo::error=BUILD_COMMIT: ")),
+            "{text}"
+        );
+        assert!(
+            !text.lines().any(|line| line.starts_with("cargo::rustc-env=")),
+            "{text}"
+        );
+    }
+    for (record, commit) in [
+        (
+            r#"{"git": {"sha1": "fedcba9876543210"}, "path_in_vcs": ""}"#,
+            "fedcba987654",
+        ),
+        (
+            r#"{"git": {"sha1": "fedcba9876543210", "dirty": true}}"#,
+            "fedcba987654-dirty",
+        ),
+    ] {
+        bare.write(".cargo_vcs_info.json", record);
+        let output = said(&script, &bare.path(""), None);
+        assert_eq!(told(&output, "COMMIT"), commit);
+        assert_eq!(told(&output, "TARGET"), "some-target");
+        assert_eq!(told(&output, "PROFILE"), "dist");
+        assert_eq!(told(&output, "FEATURES"), "none to choose; CPU sse, sse2");
+    }
+    bare.write(".cargo_vcs_info.json", "{\"git\": {\"sha1\": \"not a hash\"}}");
+    assert!(of(None).starts_with("not known"));
+}
+
+#[test]
+fn a_build_from_git_says_what_is_checked_out_and_runs_again_for_the_sources_only() {
+    let folder = Dir::new();
+    let test = "the commit of a checkout";
+    let Some(script) = build_script(test, &folder) else {
+        return;
+    };
+    let checkout = Dir::new();
+    let root = checkout.path("");
+    let git = |arguments: &[&str]| {
+        let mut command = Command::new("git");
+        command.args(["-c", "user.name=a", "-c", "user.email=a@example.org", "-C", &root]);
+        command
+            .env_remove("GIT_DIR")
+            .env_remove("GIT_INDEX_FILE")
+            .env_remove("GIT_WORK_TREE");
+        command.args(arguments).stdin(Stdio::null()).output()
+    };
+    if git(&["init", "--quiet"]).is_err() {
+        return skipped(test, "git");
+    }
+    for sub in ["src/room", "docs", "inner"] {
+        std::fs::create_dir_all(checkout.path(sub)).unwrap();
+    }
+    for file in ["src/room/a.rs", "src/room/a_tests.rs", "docs/a.md", "Cargo.toml"] {
+        checkout.write(file, "");
+    }
+    assert!(git(&["add", "-A"]).unwrap().status.success());
+    assert!(git(&["commit", "--quiet", "-m", "a"]).unwrap().status.success());
+    let head = String::from_utf8(git(&["rev-parse", "HEAD"]).unwrap().stdout).unwrap();
+    let commit = || told(&said(&script, &root, None), "COMMIT");
+
+    assert_eq!(commit(), head[..12]);
+    checkout.write("docs/a.md", "more");
+    assert_eq!(commit(), head[..12]);
+    checkout.write("src/room/b.rs", "");
+    assert_eq!(commit(), format!("{}-dirty", &head[..12]));
+    // A crate that lies in the repository of something else is not that something.
+    assert!(told(&said(&script, &checkout.path("inner"), None), "COMMIT").starts_with("not known"));
+
+    let text = String::from_utf8(said(&script, &root, None).stdout).unwrap();
+    let watched = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("cargo::rerun-if-changed="));
+    let mut watched: Vec<&str> = watched
+        .filter_map(|path| Path::new(path).file_name()?.to_str())
+        .collect();
+    watched.sort_unstable();
+    watched.dedup();
+    assert_eq!(
+        watched,
+        ["Cargo.lock", "Cargo.toml", "a.rs", "b.rs", "build.rs", "profiles"]
+    );
+}
