@@ -122,7 +122,7 @@ if [ -z "$once" ]; then
     else
         copy_of_sources "$elsewhere"
         copy_of_cargo_home "$work/cargo"
-        timed build "$elsewhere" "$work/cargo" "$work/second" "$elsewhere/target"
+        timed build "$elsewhere" "$work/cargo" "$work/second" "$elsewhere/target/package-build"
     fi
     (umask 077 && TZ=Asia/Tokyo "$elsewhere/scripts/package/pack.sh" "$(cat "$work/second")" "$work/out" >"$work/second.sums")
     if ! diff "$work/first.sums" "$work/second.sums"; then
