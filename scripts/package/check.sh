@@ -33,8 +33,8 @@ within() {
         esac
         root=$1 script=$3
         shift 3
-        exec unshare "$@" --root="$root" --wd=/home/user env -i HOME=/home/user TERM=dumb \
-            PATH=/home/user/.local/bin:/usr/sbin:/usr/bin:/sbin:/bin sh -euc "$script"
+        exec unshare "$@" --root="$root" --wd=/srv/user env -i HOME=/srv/user TERM=dumb \
+            PATH=/srv/user/.local/bin:/usr/sbin:/usr/bin:/sbin:/bin sh -euc "$script"
     ' sh "$1" "$2" "$3"
 }
 
@@ -42,7 +42,7 @@ within() {
 unpack() {
     mkdir -p "$1"
     tar -C "$1" --no-same-owner --exclude='./dev/*' -xf "$base"
-    mkdir -p "$1/home/user"
+    mkdir -p "$1/srv/user"
 }
 
 run_and_say='
@@ -63,7 +63,7 @@ unprivileged() {
 
     echo "== the tarball, unpacked into ~/.local"
     unpack "$work/tar"
-    cp "$1"/llmload-uring-*.tar.gz "$1/SHA256SUMS" "$work/tar/home/user/"
+    cp "$1"/llmload-uring-*.tar.gz "$1/SHA256SUMS" "$work/tar/srv/user/"
     within "$work/tar" user '
         sha256sum --check --quiet --ignore-missing SHA256SUMS
         mkdir -p ~/.local
@@ -75,7 +75,7 @@ unprivileged() {
 
     echo "== the Debian package"
     unpack "$work/deb"
-    cp "$1"/*.deb "$work/deb/home/user/"
+    cp "$1"/*.deb "$work/deb/srv/user/"
     within "$work/deb" root '
         dpkg --log=/dev/null -i llmload-uring_*.deb 2>&1 | sed "s/^/   /"
         dpkg --verify llmload-uring
@@ -93,7 +93,7 @@ unprivileged() {
     within "$work/deb" user "$run_and_say"
     within "$work/deb" root '
         dpkg --log=/dev/null --purge llmload-uring 2>&1 | sed "s/^/   /"
-        left=$(find / -xdev -name "*llmload-uring*" -not -path "/home/*" -not -path "/proc/*")
+        left=$(find / -xdev -name "*llmload-uring*" -not -path "/srv/*" -not -path "/proc/*")
         [ -z "$left" ] || { echo "error: after the removal there is still $left" >&2; exit 1; }
         echo "   nothing of it is left"
     '
