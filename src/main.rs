@@ -165,7 +165,13 @@ fn load(
         of_signals.drain(Some(LEAVE_WITHIN));
     })?;
     let exit = match run(&signals, &console) {
-        Ok(finished) => report(&finished, &console),
+        Ok(finished) => {
+            let exit = report(&finished, &console);
+            if let Some(linger) = finished.linger {
+                linger.wait(&signals, quiet, &say);
+            }
+            exit
+        }
         Err(failure) => print_failure_with(&failure, &say),
     };
     console.drain(Some(READ_WITHIN));

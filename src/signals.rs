@@ -25,6 +25,8 @@ pub enum Phase {
     Load,
     /// The report is being written, which may take long on a pipe or a slow disk.
     Report,
+    /// The run has been reported, and still answers scrapes. Signals are messages that end this.
+    Linger,
 }
 
 /// Before anything else could: no descriptor, or no thread, is left for the watch.

@@ -23,7 +23,7 @@ const WIDE_FILES: [(&str, &str); 1] = [(
 )];
 
 /// Rooms that are functions of their input: no sockets, no clock, no executor.
-const PURE_ROOMS: [&str; 27] = [
+const PURE_ROOMS: [&str; 28] = [
     "chart",
     "page",
     "error",
@@ -51,6 +51,7 @@ const PURE_ROOMS: [&str; 27] = [
     "lengths",
     "limit",
     "prometheus",
+    "exposition",
 ];
 const IMPURE_WORDS: [&str; 14] = [
     "monotonic",

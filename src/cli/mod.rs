@@ -14,6 +14,7 @@ mod find_limit_args;
 mod import_args;
 mod length_args;
 mod merge_args;
+mod metrics_listen_args;
 mod mock_args;
 mod probe_args;
 mod profiles_args;
@@ -41,6 +42,7 @@ pub use find_limit_args::{FindLimitArgs, MAX_TIME, PROBE_TIME, RESOLUTION, SETTL
 pub use import_args::{ImportAction, ImportArgs, ImportInferencePerfArgs, ImportK6Args};
 pub use length_args::{LengthArgs, PREFIX_GROUPS_MAX, PROMPTS_PER_GROUP_MAX};
 pub use merge_args::MergeArgs;
+pub use metrics_listen_args::MetricsListenArgs;
 pub use mock_args::MockArgs;
 pub use probe_args::ProbeArgs;
 pub use profiles_args::{ProfilesAction, ProfilesArgs};

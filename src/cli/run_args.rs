@@ -6,8 +6,8 @@ use crate::cli::values::number::{
     TurnsAsked, count, duration, lengths, number, part_of_load, pause, seed, short_time, turns,
 };
 use crate::cli::{
-    BodyArgs, ConnectionArgs, DatasetArgs, DocumentArgs, FilesArgs, LengthArgs, PushArgs, ServerArgs,
-    ShardArgs, StageList, TraceArgs,
+    BodyArgs, ConnectionArgs, DatasetArgs, DocumentArgs, FilesArgs, LengthArgs, MetricsListenArgs, PushArgs,
+    ServerArgs, ShardArgs, StageList, TraceArgs,
 };
 use crate::host::CpuList;
 use crate::lengths::Lengths;
@@ -308,6 +308,9 @@ pub struct RunArgs {
 
     #[command(flatten)]
     pub push: PushArgs,
+
+    #[command(flatten)]
+    pub metrics: MetricsListenArgs,
 
     /// How to show progress during the run
     #[arg(long, env = "LLMLOAD_PROGRESS", hide_env = true, value_enum, default_value_t = Progress::Auto, help_heading = OUTPUT)]

@@ -1,12 +1,11 @@
 //! The subcommand `mock`: runs the mock as a process of its own.
 
 use std::io::{Error, ErrorKind, Write};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::MockArgs;
-use crate::error::{ExitCode, Failure, Reason, hint_for_shortage};
+use crate::error::{ExitCode, Failure, Reason, listen_failure};
 use crate::host::preflight::ring_bytes;
 use crate::host::{self, HostFacts, Need, allowed_cpus, plan_cpus, raise_open_files};
 use crate::mock::budget::Budget;
@@ -58,7 +57,7 @@ pub fn run(args: &MockArgs, say: &mut dyn FnMut(&str)) -> Result<ExitCode, Failu
             listen: *listen,
             ..options.clone()
         };
-        mocks.push(Mock::start(options).map_err(|e| start_failure(*listen, &e))?);
+        mocks.push(Mock::start(options).map_err(|e| listen_failure("--listen", *listen, &e))?);
     }
     say_addresses(&mocks)?;
     let wait = Duration::from_secs(args.max_seconds);
@@ -89,26 +88,6 @@ fn check_host(cpus: &[usize], listeners: usize) -> Result<(), Failure> {
     };
     host::check(&mut HostFacts::read(), &need)?;
     Ok(())
-}
-
-/// Returns the failure of a mock that cannot start: its address, or what this host is short of.
-fn start_failure(listen: SocketAddr, e: &Error) -> Failure {
-    let hint = match (e.kind(), e.raw_os_error().and_then(hint_for_shortage)) {
-        (ErrorKind::AddrInUse, _) if listen.port() == 0 => {
-            "no local port is free: close connections, or widen net.ipv4.ip_local_port_range with sysctl"
-        }
-        (ErrorKind::AddrInUse, _) => {
-            "something listens there: name a free port, or use port 0 for any free port"
-        }
-        (ErrorKind::AddrNotAvailable, _) => "name an address of this host, such as 127.0.0.1 or 0.0.0.0",
-        (ErrorKind::PermissionDenied, _) if listen.port() > 0 && listen.port() < 1024 => {
-            "ports below 1024 need the capability CAP_NET_BIND_SERVICE: use a higher port, or port 0 for any free port"
-        }
-        (_, Some(hint)) => hint,
-        (_, None) => "`llmload-uring probe` says what this host does not allow",
-    };
-    let reason = Reason::new(format!("`{listen}`: {e}")).hint(hint);
-    Failure::new(ExitCode::Host, reason.at("--listen", 0))
 }
 
 fn unwritten(e: &Error) -> Failure {

@@ -9,6 +9,7 @@ mod body_file;
 mod dataset;
 pub mod document;
 mod made_form;
+mod metrics_listen;
 mod options;
 mod push;
 mod row_sessions;

@@ -175,8 +175,8 @@ fn no_error_contains_a_secret() {
 
 #[test]
 fn the_manual_lists_every_key_and_every_option_with_its_variable() {
-    let manual = document("docs/METRICS.md");
-    let rows = rows(&manual, "## Prometheus Pushgateway");
+    let manual = document("docs/PROMETHEUS.md");
+    let rows = rows(&manual, "## Pushed to a Pushgateway");
     let (options, keys): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row[1].starts_with("`LLMLOAD_"));
     let mut listed: Vec<String> = keys.iter().flat_map(|row| quoted_words(&row[0])).collect();
     let mut known = KEYS.map(str::to_owned);

@@ -3,12 +3,14 @@
 
 mod exit;
 mod failure;
+mod listen;
 mod mistake;
 mod safe_text;
 mod shortage;
 
 pub use exit::{ExitCode, FINDINGS_FAILED, NOT_JUDGED};
 pub use failure::Failure;
+pub use listen::listen_failure;
 pub use mistake::{Mistake, Mistakes, Place, Reason, ValueError, nearest};
 #[cfg(test)]
 pub use safe_text::HOSTILE;

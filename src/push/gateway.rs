@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
-use super::exposition::CONTENT_TYPE;
 use crate::blocking_http::{Answer, Peer, ProbeError};
 use crate::discover::{Url, lookup};
 use crate::error::{Failure, Place, lossless, printable};
+use crate::exposition::Format;
 use crate::http1::{Body, Method};
 use crate::push::PushConfig;
 use crate::tls::{TlsOptions, TlsTarget};
@@ -85,7 +85,7 @@ impl Gateway {
             };
             let body = Body {
                 bytes: text.as_bytes(),
-                content_type: CONTENT_TYPE,
+                content_type: Format::Text.content_type(),
             };
             let mut answer = Answer::default();
             last = match peer.exchange(&mut answer, Method::Put, &self.path, Some(body)) {

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, select};
 
-use super::exposition::render;
-use super::figures::{Grouping, PushFigures, PushView};
 use super::gateway::{Gateway, PUSH_LIMIT};
+use crate::exposition::{Figures, FiguresView, Format, render};
 use crate::metrics::{Merged, Snapshot};
 use crate::result::Pushes;
 use crate::units::Nanos;
@@ -31,12 +30,12 @@ pub struct Pushed {
 
 /// The reporter's handle on the thread. If it is dropped, a push that is under way goes on until the process ends.
 pub struct Pusher {
-    view: PushView,
+    view: FiguresView,
     interval: Nanos,
     due: Nanos,
-    to_thread: Sender<PushFigures>,
+    to_thread: Sender<Figures>,
     /// The thread's end of the channel, for taking back figures that are too old.
-    waiting: Receiver<PushFigures>,
+    waiting: Receiver<Figures>,
     /// Receives one message when the last figures have been pushed.
     done: Receiver<()>,
     outcome: Arc<Mutex<Pushes>>,
@@ -48,7 +47,7 @@ impl Pusher {
     /// Starts the thread, on the CPUs of the caller. Without `warn`, failures are only counted.
     pub fn start(
         gateway: Gateway,
-        grouping: Grouping,
+        view: FiguresView,
         interval: Nanos,
         warn: bool,
     ) -> std::io::Result<Pusher> {
@@ -56,10 +55,10 @@ impl Pusher {
         let (tell_done, done) = bounded(1);
         let outcome = Arc::new(Mutex::new(Pushes::default()));
         let shown = gateway.shown().to_owned();
-        let (of_thread, jobs): (_, Receiver<PushFigures>) = (outcome.clone(), waiting.clone());
+        let (of_thread, jobs): (_, Receiver<Figures>) = (outcome.clone(), waiting.clone());
         std::thread::Builder::new().name("pusher".into()).spawn(move || {
             for figures in jobs {
-                let result = gateway.put(&render(&figures));
+                let result = gateway.put(&render(&figures, Format::Text));
                 of_thread
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
@@ -72,7 +71,7 @@ impl Pusher {
             }
         })?;
         Ok(Pusher {
-            view: PushView::new(grouping),
+            view,
             interval,
             due: interval,
             to_thread,
@@ -86,6 +85,11 @@ impl Pusher {
 
     pub fn append_snapshot(&mut self, snapshot: &Snapshot) {
         self.view.append_snapshot(snapshot);
+    }
+
+    /// Ends a repetition of the load; see [`FiguresView::end_pass`].
+    pub fn end_pass(&mut self, merged: &Merged) {
+        self.view.end_pass(merged);
     }
 
     /// Pushes if it is time; called once a second. Returns, once, the line that says that pushing does not work.
@@ -138,7 +142,7 @@ impl Pusher {
         }
     }
 
-    fn offer(&mut self, figures: PushFigures) {
+    fn offer(&mut self, figures: Figures) {
         let mut figures = figures;
         // This takes two rounds at most, because nobody else fills the channel.
         while let Err(TrySendError::Full(again)) = self.to_thread.try_send(figures) {

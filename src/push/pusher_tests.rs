@@ -1,4 +1,5 @@
 use super::*;
+use crate::exposition::{Grouping, RunInfo};
 use crate::push::PushConfig;
 use crate::tls::TlsOptions;
 use crate::units::SECOND;
@@ -15,8 +16,8 @@ fn pusher(listener: &TcpListener) -> Pusher {
         ..PushConfig::default()
     };
     let gateway = Gateway::new(&config, "h", TlsOptions::default()).unwrap();
-    let grouping = Grouping::new(&["a".to_owned()]);
-    Pusher::start(gateway, grouping, SECOND, true).unwrap()
+    let view = FiguresView::new(Grouping::new(&["a".to_owned()]), RunInfo::default());
+    Pusher::start(gateway, view, SECOND, true).unwrap()
 }
 
 fn accept(listener: &TcpListener) -> TcpStream {

@@ -107,6 +107,7 @@ pub fn finish(
         summary: output::summary(&result, &view),
         standard_output_taken,
         errors: load.books.failures,
+        linger: None,
     }
 }
 

@@ -9,7 +9,8 @@ use crate::engine::{Command, Engine, Report};
 use crate::error::ExitCode;
 use crate::error::Failure;
 use crate::judge::{Judge, Vus};
-use crate::metrics::Snapshot;
+use crate::metrics::{Merged, Snapshot};
+use crate::metrics_listen::MetricsListener;
 use crate::net::clock;
 use crate::output::DetailSpool;
 use crate::plan::{Pass, Plan, Role, VuSchedule};
@@ -54,7 +55,9 @@ pub struct Listener<'a> {
 pub struct Books {
     pub spool: Option<DetailSpool>,
     pub pusher: Option<Pusher>,
-    /// The time measured before this pass, because the pusher counts time over all passes.
+    /// What Prometheus scrapes.
+    pub scraped: Option<MetricsListener>,
+    /// The time measured before this pass, because what Prometheus gets counts time over all passes.
     pub measured: Nanos,
     pub failures: Vec<Failure>,
     pub signals: u32,
@@ -66,6 +69,35 @@ impl Books {
     /// Tells whether a bug of ours has occurred, after which sums may be off for a known reason.
     pub fn failed_internally(&self) -> bool {
         self.failures.iter().any(|f| f.exit == ExitCode::Internal)
+    }
+
+    /// Adds a snapshot to what Prometheus gets.
+    fn append_snapshot(&mut self, snapshot: &Snapshot) {
+        if let Some(pusher) = &mut self.pusher {
+            pusher.append_snapshot(snapshot);
+        }
+        if let Some(scraped) = &mut self.scraped {
+            scraped.append_snapshot(snapshot);
+        }
+    }
+
+    /// Shows Prometheus the figures of a pass that has lasted for `elapsed`. Returns a warning about pushes.
+    fn tick(&mut self, merged: &Merged, elapsed: Nanos) -> Option<String> {
+        let measured = self.measured + elapsed;
+        if let Some(scraped) = &mut self.scraped {
+            scraped.tick(merged, measured);
+        }
+        self.pusher.as_mut()?.tick(merged, measured)
+    }
+
+    /// Ends a measured pass for Prometheus, whose counts go on in the next one.
+    fn end_pass(&mut self, merged: &Merged) {
+        if let Some(pusher) = &mut self.pusher {
+            pusher.end_pass(merged);
+        }
+        if let Some(scraped) = &mut self.scraped {
+            scraped.end_pass(merged);
+        }
     }
 
     fn since_origin(&self, now: Nanos) -> Nanos {
@@ -160,10 +192,8 @@ impl<'a> Listener<'a> {
     fn take_snapshot(&mut self, snapshot: Box<Snapshot>) {
         self.aggregator.append_snapshot(&snapshot);
         self.judge.append_snapshot(&snapshot);
-        if let Some(pusher) = &mut self.books.pusher
-            && self.role == Role::Measured
-        {
-            pusher.append_snapshot(&snapshot);
+        if self.role == Role::Measured {
+            self.books.append_snapshot(&snapshot);
         }
         if let Some(spool) = &mut self.books.spool
             && self.role != Role::WarmUp
@@ -220,10 +250,8 @@ impl<'a> Listener<'a> {
             stopping: self.stopped_by != StoppedBy::Plan,
         };
         self.shown.tick(&tick, self.say);
-        let measured = self.books.measured + elapsed;
-        if let Some(pusher) = &mut self.books.pusher
-            && self.role == Role::Measured
-            && let Some(warning) = pusher.tick(self.aggregator.merged(), measured)
+        if self.role == Role::Measured
+            && let Some(warning) = self.books.tick(self.aggregator.merged(), elapsed)
         {
             (self.say)(&warning);
         }
@@ -266,6 +294,9 @@ impl<'a> Listener<'a> {
         }
         self.aggregator.tick(ended - self.t0, 0);
         self.judge(ended - self.t0);
+        if self.role == Role::Measured {
+            self.books.end_pass(self.aggregator.merged());
+        }
         let wall_offset = self.engine.wall_offset;
         let planned = self.t0 + self.plan.executor.duration();
         let load_ended = ended.min(planned).min(self.told_to_stop.unwrap_or(ended));

@@ -8,6 +8,7 @@ mod histories;
 mod listen;
 mod load;
 mod masks;
+mod metrics_listen;
 mod models;
 mod notice;
 mod progress;
@@ -23,6 +24,7 @@ mod tokenizer;
 mod validation;
 
 pub use find_limit::find_limit;
+pub use metrics_listen::Linger;
 
 use std::sync::Arc;
 
@@ -55,6 +57,8 @@ pub struct Finished {
     pub standard_output_taken: bool,
     /// The failures apart from the load itself, for standard error.
     pub errors: Vec<Failure>,
+    /// What still answers scrapes when all that has been printed.
+    pub linger: Option<Linger>,
 }
 
 /// Makes a run. `begun` is the start of the program in CLOCK_MONOTONIC; `console` prints progress and notes.
@@ -79,6 +83,7 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
     }
     notice::announce_shard(&plan, &mut note);
     let gateway = push::gateway(&config)?;
+    let mut scraped = metrics_listen::start(&config, &plan, args.quiet, console)?;
     let mut ready = setup::set_up(&config, &plan, args, &mut note)?;
     // Both are asked, whatever the first one says.
     if models::adopt(&mut config, &ready.models) | setup::choose_tag(&mut config) {
@@ -88,12 +93,16 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
     tokenizer::measure(&config, &mut plan, &mut ready, &mut note)?;
     let plan = Arc::new(plan);
     setup::pin_to(ready.cpus.reporter);
+    if let Some(scraped) = &mut scraped {
+        scraped.begin(push::view(&config, &plan), ready.cpus.reporter);
+    }
     let pusher = push::start(gateway, &config, &plan, args.quiet)?;
     console.pin_to(ready.cpus.reporter);
     let screen = progress::screen(args, console);
     let books = Books {
         spool: spool(&files, &ready, &plan, &mut say)?,
         pusher,
+        scraped,
         ..Books::default()
     };
     let passes = plan.passes(config.repeat, config.contention);
@@ -110,6 +119,7 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
         screen.clear();
     }
     let pushes = push::finish(&mut load, &config, signals, &mut say);
+    let linger = metrics_listen::finish(&mut load, &config);
     signals.enter(Phase::Report);
     let start_facts = StartFacts {
         begun,
@@ -119,6 +129,7 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
         full_summary: args.summary == Summary::Full,
     };
     let mut finished = finish::finish(&config, &plan, ready, (&files, page.as_ref()), load, start_facts);
+    finished.linger = linger;
     if args.quiet {
         finished.summary.clear();
     }

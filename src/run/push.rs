@@ -3,8 +3,9 @@
 
 use crate::config::Config;
 use crate::error::{ExitCode, Reason};
+use crate::exposition::{FiguresView, Grouping, RunInfo};
 use crate::plan::Plan;
-use crate::push::{Gateway, Grouping, Pushed, Pusher};
+use crate::push::{Gateway, Pushed, Pusher};
 use crate::result::Pushes;
 use crate::tls::TlsOptions;
 
@@ -36,9 +37,20 @@ pub fn start(
     let (Some(gateway), Some(push)) = (gateway, &config.push) else {
         return Ok(None);
     };
-    let grouping = Grouping::new(&endpoint_names(plan));
-    let pusher = Pusher::start(gateway, grouping, push.interval, !quiet).map_err(Failure::internal)?;
+    let pusher =
+        Pusher::start(gateway, view(config, plan), push.interval, !quiet).map_err(Failure::internal)?;
     Ok(Some(pusher))
+}
+
+/// Returns the view of the figures that Prometheus gets, pushed or scraped.
+pub fn view(config: &Config, plan: &Plan) -> FiguresView {
+    let shard = config.run.shard.map(|shard| shard.to_string());
+    let info = RunInfo {
+        profile: config.profile.clone(),
+        shard: shard.unwrap_or_default(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    FiguresView::new(Grouping::new(&endpoint_names(plan)), info)
 }
 
 /// Returns the name under which each series is pushed: its server's name if servers have names, otherwise that of its
@@ -84,7 +96,7 @@ fn failed_pushes(pushed: &Pushed) -> Failure {
         pushed.pushes.failed, pushed.gateway
     );
     let cause = pushed.pushes.last_error.as_deref().unwrap_or_default();
-    let hint = "check that the Pushgateway is running and accepts the metrics (see docs/METRICS.md)";
+    let hint = "check that the Pushgateway is running and accepts the metrics (see docs/PROMETHEUS.md)";
     let reason = Reason::new(what).hint(hint).at("--push-required", 0);
     Failure::new(ExitCode::Output, reason).because(cause)
 }

@@ -46,6 +46,7 @@ mod live;
 mod managed;
 #[allow(clippy::too_many_lines)] // Whole scenarios, told in one piece.
 mod merge;
+mod metrics_listen;
 mod open_loop;
 mod output_golden;
 mod packaging;

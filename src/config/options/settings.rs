@@ -2,11 +2,13 @@
 
 use crate::calibration::Calibration;
 use crate::cli::{RunArgs, Stamp};
+use crate::config::metrics_listen::listen_config;
 use crate::config::options::calibration::calibration;
 use crate::config::to_plan::shard::shard;
 use crate::error::{Mistake, Reason, quoted};
 use crate::host::CpuList;
 use crate::http1::request::is_ours;
+use crate::metrics_listen::ListenConfig;
 use crate::plan::{CORES_MAX, MIN_WAIT_MAX, Shard};
 use crate::units::{MILLISECOND, Nanos};
 use crate::units::{Secret, check_duration, duration_text, optional_path_text, within};
@@ -38,6 +40,9 @@ pub struct Settings {
     /// A failed push counts as output that could not be written.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub push_required: bool,
+    /// Where the run answers Prometheus. It is nothing that was measured, so no document has it.
+    #[serde(skip)]
+    pub metrics_listen: Option<ListenConfig>,
     /// The headers of every request, including the API key as `authorization`.
     pub headers: Vec<Header>,
     /// A note for the user about the key that is sent.
@@ -93,6 +98,7 @@ impl Default for Settings {
             details: false,
             output: None,
             push_required: false,
+            metrics_listen: None,
             headers: Vec::new(),
             key_note: None,
             calibration_file: None,
@@ -134,6 +140,7 @@ pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
         details: args.details,
         output: args.output.clone(),
         push_required: args.push.push_required,
+        metrics_listen: listen_config(&args.metrics, mistakes),
         headers,
         key_note,
         calibration_file: args.calibration.clone(),

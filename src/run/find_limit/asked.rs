@@ -160,6 +160,12 @@ fn refuse_other_loads(run: &RunArgs, mistakes: &mut Vec<Mistake>) {
             "start it when you need it",
         ),
         ("--pushgateway", run.push.pushgateway.is_some(), one, alone),
+        (
+            "--metrics-listen",
+            run.metrics.metrics_listen.is_some(),
+            one,
+            alone,
+        ),
         ("--fail-on-findings", run.fail_on_findings, one, alone),
     ] {
         if given {

@@ -298,6 +298,7 @@ pub fn finish(
         summary,
         standard_output_taken: files.use_standard_output() || report::uses_standard_output(page),
         errors,
+        linger: None,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::units::{MILLISECOND, SECOND};
 struct Core {
     recorder: Recorder,
     merged: Merged,
-    view: PushView,
+    view: FiguresView,
 }
 
 impl Core {
@@ -15,7 +15,7 @@ impl Core {
         Core {
             recorder: Recorder::new(0, names.len(), false),
             merged: Merged::new(1, names.len()),
-            view: PushView::new(Grouping::new(&names)),
+            view: FiguresView::new(Grouping::new(&names), RunInfo::default()),
         }
     }
 
@@ -39,7 +39,7 @@ impl Core {
         self.view.append_snapshot(&snapshot);
     }
 
-    fn figures(&mut self, elapsed: Nanos) -> PushFigures {
+    fn figures(&mut self, elapsed: Nanos) -> Figures {
         self.snapshot();
         self.view.figures(&self.merged, elapsed)
     }
@@ -72,7 +72,7 @@ fn a_value_is_in_the_first_bucket_whose_bound_it_does_not_exceed() {
     // This holds above the range of the histogram as well.
     distribution.record(5_000 * SECOND);
     let mut buckets = Buckets::new();
-    buckets.merge(&distribution);
+    buckets.append_distribution(&distribution);
     let filled: Vec<(Nanos, u64)> = BOUNDS
         .into_iter()
         .zip(buckets.counts)
@@ -100,9 +100,9 @@ fn buckets_of_parts_add_up_to_those_of_the_whole() {
             one.record((i * i * 37 + part * 911) * MICROSECOND);
         }
         all.merge(&one);
-        parts.merge(&one);
+        parts.append_distribution(&one);
     }
-    whole.merge(&all);
+    whole.append_distribution(&all);
     assert_eq!(whole, parts);
     assert_eq!(whole.counts.iter().sum::<u64>(), 5_000);
 }
@@ -118,9 +118,16 @@ fn series_of_one_name_are_one_group() {
     let names: Vec<&str> = figures.endpoints.iter().map(|e| e.name.as_str()).collect();
     assert_eq!(names, ["Flash", "Thinker"]);
     let flash = &figures.endpoints[0];
-    assert_eq!((flash.requests, flash.failed, flash.output_tokens), (2, 1, 30));
-    assert_eq!((flash.latency.count, flash.ttft.count), (2, 1));
-    assert_eq!((flash.goodput.judged, flash.goodput.good), (2, 1));
+    assert_eq!(
+        (
+            flash.counts.requests,
+            flash.counts.failed,
+            flash.counts.output_tokens
+        ),
+        (2, 1, 30)
+    );
+    assert_eq!((flash.counts.latency.count, flash.counts.ttft.count), (2, 1));
+    assert_eq!((flash.counts.goodput.judged, flash.counts.goodput.good), (2, 1));
     assert_eq!(flash.gauges.goodput, Some(0.5));
     assert_eq!(figures.all.goodput, Some(1.0 / 3.0));
     assert_eq!(flash.gauges.error_rate, Some(0.5));
@@ -139,7 +146,7 @@ fn gauges_are_of_the_last_ten_seconds_and_counts_since_the_start() {
         core.finish(0, Outcome::Ok, ms);
         let figures = core.figures(second * SECOND);
         let count = second / 4;
-        assert_eq!(figures.endpoints[0].latency.count, count);
+        assert_eq!(figures.endpoints[0].counts.latency.count, count);
         // Three intervals make the window, so the slowest one leaves it with the fourth.
         let slowest = if count < 4 { 400 } else { 16 };
         assert_eq!(
@@ -179,5 +186,39 @@ fn an_interval_longer_than_the_window_leaves_no_gap() {
     assert_eq!(second.all.requests_per_second, 0.0);
     assert_eq!(second.all.error_rate, None);
     assert_eq!(second.all.latency, Quantiles::default());
-    assert_eq!(second.endpoints[0].requests, 1);
+    assert_eq!(second.endpoints[0].counts.requests, 1);
+}
+
+#[test]
+fn counts_go_on_from_one_repetition_to_the_next() {
+    let mut core = Core::new(&["a"]);
+    core.finish(0, Outcome::Ok, 10);
+    core.finish(0, Outcome::Http503, 10);
+    core.figures(SECOND);
+    let mut total = core.merged.clone();
+    core.view.end_pass(&core.merged);
+    core.recorder = Recorder::new(0, 1, false);
+    core.merged = Merged::new(1, 1);
+    core.finish(0, Outcome::Ok, 20);
+    core.recorder.counters().bytes_sent = 7;
+    let during = core.figures(2 * SECOND);
+    total.append(&core.merged);
+    let last = core.view.last_figures(&total, 2 * SECOND);
+    for figures in [&during, &last] {
+        let counts = &figures.endpoints[0].counts;
+        assert_eq!((counts.requests, counts.failed, counts.latency.count), (3, 1, 3));
+        assert_eq!(counts.by_outcome[Outcome::Http503 as usize], 1);
+        assert_eq!(figures.workers[0].sent_bytes, 7);
+    }
+    assert_eq!(during.endpoints[0].counts, last.endpoints[0].counts);
+}
+
+#[test]
+fn the_first_figures_count_nothing_and_have_no_gauges() {
+    let core = Core::new(&["a", "b"]);
+    let first = core.view.first_figures();
+    assert!(!first.is_last);
+    assert!(first.endpoints.iter().all(|e| e.counts == EndpointCounts::new()));
+    assert_eq!(first.all.latency, Quantiles::default());
+    assert_eq!((first.all.error_rate, first.all.requests_per_second), (None, 0.0));
 }

@@ -1,7 +1,8 @@
-//! The figures of a push, as numbers.
+//! The figures that Prometheus gets, as numbers.
 
 use crate::metrics::{
-    Distribution, GoodCounts, Merged, MetricId, SeriesTotals, Snapshot, TokenUsage, WithinLoad,
+    CoreCounters, Distribution, GoodCounts, Merged, MetricId, Outcome, SeriesTotals, Snapshot, TokenUsage,
+    WithinLoad,
 };
 use crate::report::Sliding;
 use crate::units::{MICROSECOND, Nanos, seconds};
@@ -77,7 +78,7 @@ impl Quantiles {
     }
 }
 
-/// The gauges: of the last seconds during the run, of the whole run in the last push.
+/// The gauges: of the last seconds during the run, of the whole run when it is over.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Gauges {
     pub latency: Quantiles,
@@ -117,10 +118,128 @@ impl Buckets {
         }
     }
 
-    pub fn merge(&mut self, d: &Distribution) {
+    pub fn append_distribution(&mut self, d: &Distribution) {
         d.count_into(&BOUNDS, &mut self.counts);
         self.count += d.offered();
         self.sum_ns += d.sum_ns();
+    }
+}
+
+/// What an endpoint counted since the start, over all repetitions of the load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointCounts {
+    /// Ok and failed requests.
+    pub requests: u64,
+    pub failed: u64,
+    pub cancelled: u64,
+    /// Arrivals that found nobody to take them.
+    pub dropped: u64,
+    /// Indexed by `Outcome as usize`.
+    pub by_outcome: [u64; Outcome::COUNT],
+    pub goodput: GoodCounts,
+    pub output_tokens: u64,
+    pub usage: TokenUsage,
+    pub latency: Buckets,
+    pub ttft: Buckets,
+    pub tbt: Buckets,
+    pub schedule_lag: Buckets,
+}
+
+impl EndpointCounts {
+    fn new() -> EndpointCounts {
+        EndpointCounts {
+            requests: 0,
+            failed: 0,
+            cancelled: 0,
+            dropped: 0,
+            by_outcome: [0; Outcome::COUNT],
+            goodput: GoodCounts::default(),
+            output_tokens: 0,
+            usage: TokenUsage::default(),
+            latency: Buckets::new(),
+            ttft: Buckets::new(),
+            tbt: Buckets::new(),
+            schedule_lag: Buckets::new(),
+        }
+    }
+
+    fn append_series(&mut self, series: &SeriesTotals) {
+        self.requests += series.completed();
+        self.failed += series.failed();
+        self.cancelled += series.cancelled();
+        self.dropped += series.dropped_iterations;
+        for outcome in Outcome::ALL {
+            self.by_outcome[outcome as usize] += series.outcome(outcome);
+        }
+        self.goodput.merge(&series.goodput);
+        self.output_tokens += series.output_tokens;
+        self.usage.merge(&series.usage);
+        let lag = series.metric(MetricId::ScheduleLag);
+        self.latency.append_distribution(series.metric(MetricId::Latency));
+        self.ttft.append_distribution(series.metric(MetricId::Ttft));
+        self.tbt.append_distribution(series.metric(MetricId::Tbt));
+        self.schedule_lag.append_distribution(lag);
+    }
+}
+
+/// What one worker core counted since the start, over all repetitions of the load.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WorkerCounts {
+    pub busy_ns: u64,
+    pub sent_bytes: u64,
+    pub received_bytes: u64,
+    pub connections: u64,
+}
+
+impl WorkerCounts {
+    fn from_counters(counters: &CoreCounters) -> WorkerCounts {
+        WorkerCounts {
+            busy_ns: counters.busy_ns,
+            sent_bytes: counters.bytes_sent,
+            received_bytes: counters.bytes_received,
+            connections: counters.connections_opened,
+        }
+    }
+
+    fn merge(&mut self, other: &WorkerCounts) {
+        let WorkerCounts {
+            busy_ns,
+            sent_bytes,
+            received_bytes,
+            connections,
+        } = other;
+        self.busy_ns += busy_ns;
+        self.sent_bytes += sent_bytes;
+        self.received_bytes += received_bytes;
+        self.connections += connections;
+    }
+}
+
+/// Everything that is counted since the start: per endpoint, and per worker core.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Counts {
+    endpoints: Vec<EndpointCounts>,
+    workers: Vec<WorkerCounts>,
+}
+
+impl Counts {
+    fn new(grouping: &Grouping) -> Counts {
+        Counts {
+            endpoints: vec![EndpointCounts::new(); grouping.names.len()],
+            workers: Vec::new(),
+        }
+    }
+
+    fn append_merged(&mut self, merged: &Merged, grouping: &Grouping) {
+        for (series, group) in merged.series.iter().zip(&grouping.of_series) {
+            self.endpoints[*group].append_series(series);
+        }
+        if self.workers.len() < merged.cores.len() {
+            self.workers.resize(merged.cores.len(), WorkerCounts::default());
+        }
+        for (worker, core) in self.workers.iter_mut().zip(&merged.cores) {
+            worker.merge(&WorkerCounts::from_counters(&core.counters));
+        }
     }
 }
 
@@ -128,24 +247,27 @@ impl Buckets {
 pub struct EndpointFigures {
     pub name: String,
     pub gauges: Gauges,
-    /// Ok and failed requests since the start, as are all figures below.
-    pub requests: u64,
-    pub failed: u64,
-    pub cancelled: u64,
-    pub goodput: GoodCounts,
-    pub output_tokens: u64,
-    pub usage: TokenUsage,
-    pub latency: Buckets,
-    pub ttft: Buckets,
-    pub tbt: Buckets,
+    pub counts: EndpointCounts,
 }
 
-/// The figures of one push.
+/// What a run is, for the labels of `llm_run_info`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunInfo {
+    /// The name of a built-in profile, or the path of a file.
+    pub profile: String,
+    /// The part of a plan that this process runs, `1/4`; empty if it runs all of it.
+    pub shard: String,
+    pub version: String,
+}
+
+/// All figures at one instant.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PushFigures {
+pub struct Figures {
+    pub info: RunInfo,
     /// Gauges of all endpoints together.
     pub all: Gauges,
     pub endpoints: Vec<EndpointFigures>,
+    pub workers: Vec<WorkerCounts>,
     /// The run is over, and gauges cover all of it.
     pub is_last: bool,
 }
@@ -254,22 +376,27 @@ impl Slot {
     }
 }
 
-/// The figures that the reporter keeps for pushing: two distributions per group and interval, for as many intervals as
-/// make ten seconds; an interval that is longer is kept alone.
+/// The figures that the reporter keeps for Prometheus: two distributions per group and interval, for as many intervals
+/// as make ten seconds; an interval that is longer is kept alone.
 #[derive(Clone, Debug)]
-pub struct PushView {
+pub struct FiguresView {
+    info: RunInfo,
     grouping: Grouping,
     /// Slot of each group since the last figures.
     open: Vec<Slot>,
     window: Sliding<Vec<Slot>>,
+    /// What was counted in repetitions that are over.
+    earlier: Counts,
 }
 
-impl PushView {
-    pub fn new(grouping: Grouping) -> PushView {
-        PushView {
+impl FiguresView {
+    pub fn new(grouping: Grouping, info: RunInfo) -> FiguresView {
+        FiguresView {
+            info,
             open: grouping.slots(),
-            grouping,
             window: Sliding::new(),
+            earlier: Counts::new(&grouping),
+            grouping,
         }
     }
 
@@ -282,7 +409,7 @@ impl PushView {
 
     /// Ends an interval at `elapsed` since the start. Its gauges cover the last ten seconds, or the time since the last
     /// figures if that is longer.
-    pub fn figures(&mut self, merged: &Merged, elapsed: Nanos) -> PushFigures {
+    pub fn figures(&mut self, merged: &Merged, elapsed: Nanos) -> Figures {
         let closed = std::mem::take(&mut self.open);
         let recycled = self.window.push(closed, elapsed);
         self.open = recycled.unwrap_or_else(|| self.grouping.slots());
@@ -295,55 +422,53 @@ impl PushView {
                 .for_each(|(all, one)| all.merge(one));
         }
         let users = merged.counters().vus_running;
-        self.make(merged, &slots, self.window.span(), users, false)
+        let mut counts = self.earlier.clone();
+        counts.append_merged(merged, &self.grouping);
+        let mut figures = self.make(&slots, counts, (self.window.span(), users), false);
+        for (series, group) in merged.series.iter().zip(&self.grouping.of_series) {
+            let under_way = series.started.saturating_sub(series.finished());
+            let gauges = &mut figures.endpoints[*group].gauges;
+            gauges.active_users = gauges.active_users.map(|n| n + under_way);
+        }
+        figures
+    }
+
+    /// Ends a repetition of the load, so that counts go on in the next one, whose `Merged` begins at 0.
+    pub fn end_pass(&mut self, merged: &Merged) {
+        self.earlier.append_merged(merged, &self.grouping);
+    }
+
+    /// Returns the figures before anything was sent: counts of 0, so that a scraper sees them grow.
+    pub fn first_figures(&self) -> Figures {
+        self.make(&self.grouping.slots(), self.earlier.clone(), (0, 0), false)
     }
 
     /// Returns the figures after the end of the run, with gauges of all of it. Rates are those of the load, as in the
-    /// result document: `loaded` is how long it went on.
-    pub fn last_figures(&self, merged: &Merged, loaded: Nanos) -> PushFigures {
+    /// result document: `loaded` is how long it went on. `total` has all repetitions.
+    pub fn last_figures(&self, total: &Merged, loaded: Nanos) -> Figures {
         let mut slots = self.grouping.slots();
-        for (series, group) in merged.series.iter().zip(&self.grouping.of_series) {
+        for (series, group) in total.series.iter().zip(&self.grouping.of_series) {
             slots[*group].merge_series(series, series.within_load());
         }
-        self.make(merged, &slots, loaded, 0, true)
+        let mut counts = Counts::new(&self.grouping);
+        counts.append_merged(total, &self.grouping);
+        self.make(&slots, counts, (loaded, 0), true)
     }
 
-    fn make(&self, merged: &Merged, slots: &[Slot], span: Nanos, users: u64, is_last: bool) -> PushFigures {
+    fn make(&self, slots: &[Slot], counts: Counts, (span, users): (Nanos, u64), is_last: bool) -> Figures {
         let mut all = Slot::default();
         slots.iter().for_each(|slot| all.merge(slot));
-        let endpoint = |(group, name): (usize, &String)| {
-            let of_group = merged.series.iter().zip(&self.grouping.of_series);
-            let mut figures = EndpointFigures {
-                name: name.clone(),
-                gauges: slots[group].gauges(span, Some(0)),
-                requests: 0,
-                failed: 0,
-                cancelled: 0,
-                goodput: GoodCounts::default(),
-                output_tokens: 0,
-                usage: TokenUsage::default(),
-                latency: Buckets::new(),
-                ttft: Buckets::new(),
-                tbt: Buckets::new(),
-            };
-            for (series, _) in of_group.filter(|(_, of)| **of == group) {
-                let under_way = series.started.saturating_sub(series.finished());
-                figures.gauges.active_users = figures.gauges.active_users.map(|n| n + under_way);
-                figures.requests += series.completed();
-                figures.failed += series.failed();
-                figures.cancelled += series.cancelled();
-                figures.goodput.merge(&series.goodput);
-                figures.output_tokens += series.output_tokens;
-                figures.usage.merge(&series.usage);
-                figures.latency.merge(series.metric(MetricId::Latency));
-                figures.ttft.merge(series.metric(MetricId::Ttft));
-                figures.tbt.merge(series.metric(MetricId::Tbt));
-            }
-            figures
-        };
-        PushFigures {
+        let named = self.grouping.names.iter().zip(counts.endpoints);
+        let endpoints = named.zip(slots).map(|((name, counts), slot)| EndpointFigures {
+            name: name.clone(),
+            gauges: slot.gauges(span, Some(0)),
+            counts,
+        });
+        Figures {
+            info: self.info.clone(),
             all: all.gauges(span, Some(users)),
-            endpoints: self.grouping.names.iter().enumerate().map(endpoint).collect(),
+            endpoints: endpoints.collect(),
+            workers: counts.workers,
             is_last,
         }
     }
