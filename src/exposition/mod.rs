@@ -1,6 +1,8 @@
 //! What a run says to Prometheus: figures, the table of their names, and the two text formats. A Pushgateway and a
 //! scraper get the same.
 
+#[cfg(test)]
+mod dashboard_tests;
 mod figures;
 mod table;
 mod text;

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::common::exposition::Exposition;
@@ -330,4 +331,76 @@ fn counts_go_on_over_repetitions() {
     assert_eq!(before, document(&output)["totals"]["requests"].as_f64().unwrap());
     live.signal(Signal::TERM);
     live.wait().expect(0);
+}
+
+/// The real one, from Debian's package `prometheus`.
+#[test]
+fn a_real_prometheus_scrapes_a_run_to_its_last_figures() {
+    let mock = mock(mock_options());
+    let dir = Dir::new();
+    let (path, output) = (profile(&dir, "60s", ""), dir.path("result.json"));
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let prometheus = format!("127.0.0.1:{port}");
+    let (live, address) = scraped(&path, mock.address, &["--output", &output]);
+    let config = format!(
+        "global: {{ scrape_interval: 1s }}\nscrape_configs:\n  - job_name: llmload\n    static_configs: [{{ targets: \
+         [\"{address}\"] }}]\n"
+    );
+    let spawned = Command::new("prometheus")
+        .arg(format!("--config.file={}", dir.write("prometheus.yml", &config)))
+        .arg(format!("--storage.tsdb.path={}", dir.path("data")))
+        .arg(format!("--web.listen-address={prometheus}"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(child) = spawned else {
+        skipped(
+            "a_real_prometheus_scrapes_a_run_to_its_last_figures",
+            "prometheus",
+        );
+        return;
+    };
+    let mut guard = Guard(child);
+    let url = prometheus.parse().unwrap();
+    wait_until("Prometheus listens", || {
+        assert!(guard.0.try_wait().unwrap().is_none(), "Prometheus ended");
+        TcpStream::connect(&prometheus).is_ok()
+    });
+    let count = |query: &str| {
+        let answer = get_json(url, &format!("/api/v1/query?query={query}"));
+        answer["data"]["result"][0]["value"][1]
+            .as_str()
+            .map(str::to_owned)
+    };
+    wait_until("a scrape is stored", || {
+        let counted = count("sum(llm_requests_total)");
+        counted.is_some_and(|n| n != "0")
+    });
+    live.signal(Signal::INT);
+    let ended = live.wait().expect(105);
+    assert!(
+        ended
+            .stderr
+            .contains("until Prometheus has read the last figures"),
+        "{}",
+        ended.stderr
+    );
+    let totals = &document(&output)["totals"];
+    let requests = totals["ok"].as_u64().unwrap() + totals["failed"].as_u64().unwrap();
+    wait_until("the last scrape is stored", || {
+        count("sum(last_over_time(llm_requests_total[1m]))") == Some(requests.to_string())
+    });
+    let observed = count("sum(last_over_time(llm_latency_seconds_bucket%7Ble=%22%2BInf%22%7D[1m]))");
+    assert_eq!(observed, Some(requests.to_string()));
+    // In the older format the metric would be described by its whole name.
+    let described = get_json(url, "/api/v1/metadata?metric=llm_requests");
+    assert_eq!(
+        described["data"]["llm_requests"][0]["type"], "counter",
+        "{described}"
+    );
 }
