@@ -13,8 +13,8 @@ use super::table::{FAMILIES, Family, Kind, failures};
 pub enum Format {
     /// Prometheus' own, version 0.0.4.
     Text,
-    /// OpenMetrics 1.0: counters are described without `_total`, units are stated, and the text has a last line, so that
-    /// a reader knows that it is whole.
+    /// OpenMetrics 1.0: counters are described without `_total`, units are stated, and the text has a last line, by
+    /// which a reader knows that it is whole.
     OpenMetrics,
 }
 

@@ -17,8 +17,8 @@ use super::push::view;
 /// whose configuration names none, so that its next scrape is within it.
 const UNTIL_READ_MAX: Nanos = MINUTE;
 
-/// Listens, if the run is to be scraped, and says where. With port 0 the address is needed and nowhere else to be found,
-/// so that it is said even to those who asked for quiet.
+/// Listens, if the run is to be scraped, and says where. With port 0 the address is needed and nowhere else to be
+/// found, so that it is said even to those who asked for quiet.
 pub fn start(
     config: &Config,
     plan: &Plan,
