@@ -1,6 +1,6 @@
 //! The subcommands `compare` and `baseline`, from their arguments to their text and exit code.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -11,9 +11,9 @@ use crate::cli::{BaselineAction, BaselineArgs, CompareArgs, CompareFormat};
 use crate::commands::held_input::{HeldInput, STANDARD, STANDARD_NAME};
 use crate::compare::baseline::{Baselines, Facts, check_name, commit, failure, newest_result};
 use crate::compare::fail_on::{Judged, RuleVerdict, judge};
-use crate::compare::read::read_run;
-use crate::compare::{Comparison, Run, csv, json, markdown, plot, text};
-use crate::error::{ExitCode, Failure, Reason, escape, lossless, one_line, shown_path};
+use crate::compare::read::{Choice, Wanted, read_run, read_wanted};
+use crate::compare::{Comparison, Run, Tool, csv, json, markdown, plot, text};
+use crate::error::{ExitCode, Failure, Reason, escape, lossless, nearest, one_line, quoted, shown_path};
 use crate::net::clock;
 use crate::output::write_whole;
 
@@ -34,14 +34,16 @@ pub fn compare(args: &CompareArgs, colour: bool) -> Result<Compared, Failure> {
         check_plot(path)?;
     }
     let baselines = Baselines::in_folder(&args.folder);
-    let runs = std::iter::once(&args.base).chain(&args.new);
-    if runs.clone().filter(|name| *name == STANDARD).count() > 1 {
+    let names = std::iter::once(&args.base).chain(&args.new).chain(&args.from);
+    let sources: Vec<Source> = names.map(|name| source(name)).collect::<Result<_, Failure>>()?;
+    if sources.iter().filter(|source| source.file == STANDARD).count() > 1 {
         let reason = Reason::new("standard input is given twice, and can be read once");
         let reason = reason.hint("name the other run by its file");
         return Err(Failure::new(ExitCode::Config, reason.at(STANDARD, 0)));
     }
-    let runs: Vec<Run> = runs
-        .map(|name| read(name, &baselines))
+    let runs: Vec<Run> = sources
+        .iter()
+        .map(|source| read(source, &baselines))
         .collect::<Result<_, Failure>>()?;
     let comparison = Comparison::new(&runs);
     let judged = judge(&args.fail_on, &comparison, !args.no_significance)?;
@@ -67,18 +69,63 @@ pub fn compare(args: &CompareArgs, colour: bool) -> Result<Compared, Failure> {
     })
 }
 
-/// A path, `-` for standard input, or `@NAME` of a baseline.
-fn read(name: &OsStr, baselines: &Baselines) -> Result<Run, Failure> {
-    let label = lossless(name.as_bytes());
-    let path = match label.strip_prefix('@') {
+/// A run as it is named on the command line.
+struct Source {
+    /// The whole name, for the table.
+    label: String,
+    /// A path, `-` for standard input, or `@NAME` of a baseline.
+    file: OsString,
+    wanted: Wanted,
+}
+
+/// Takes a name apart: `TOOL:FILE` says who wrote the file, and `FILE#2` which of its runs is meant. A file that has
+/// the whole name is that file.
+fn source(name: &OsStr) -> Result<Source, Failure> {
+    let mut found = Source {
+        label: lossless(name.as_bytes()).into_owned(),
+        file: name.to_owned(),
+        wanted: Wanted::default(),
+    };
+    let Some(mut rest) = name.to_str().filter(|_| !Path::new(name).exists()) else {
+        return Ok(found);
+    };
+    if let Some((tool, file)) = rest.split_once(':') {
+        match Tool::from_name(tool) {
+            Some(tool) => (found.wanted.tool, rest) = (Some(tool), file),
+            None if Path::new(file).exists() => return Err(unknown_tool(tool, name)),
+            None => {}
+        }
+    }
+    if let Some((file, number)) = rest.rsplit_once('#').filter(|_| !Path::new(rest).exists())
+        && let Ok(number) = number.parse()
+    {
+        (found.wanted.choice, rest) = (Choice(Some(number)), file);
+    }
+    found.file = OsString::from(rest);
+    Ok(found)
+}
+
+fn unknown_tool(tool: &str, name: &OsStr) -> Failure {
+    let names = Tool::ALL.map(Tool::name);
+    let hint = match nearest(tool, &names) {
+        Some(near) => format!("did you mean `{near}`? The names are {}", names.join(", ")),
+        None => format!("the names are {}", names.join(", ")),
+    };
+    let reason = Reason::new(format!("{} is no tool whose results are read", quoted(tool))).hint(hint);
+    Failure::new(ExitCode::Config, reason.at(lossless(name.as_bytes()), 0))
+}
+
+fn read(source: &Source, baselines: &Baselines) -> Result<Run, Failure> {
+    let (file, label) = (&source.file, &source.label);
+    let path = match lossless(file.as_bytes()).strip_prefix('@') {
         Some(name) => baselines.document(name)?,
-        None if name == STANDARD => {
-            let read = read_run(Path::new("/dev/stdin"), "stdin");
+        None if *file == STANDARD => {
+            let read = read_wanted(Path::new("/dev/stdin"), "stdin", source.wanted);
             return Ok(read.map_err(|mistake| mistake.reason.at(STANDARD_NAME, 0))?);
         }
-        None => PathBuf::from(name),
+        None => PathBuf::from(file),
     };
-    Ok(read_run(&path, &label)?)
+    Ok(read_wanted(&path, label, source.wanted)?)
 }
 
 /// A picture is written in one form, and its name has to say so.

@@ -237,6 +237,10 @@ pub fn judge(rules: &[Rule], comparison: &Comparison, significance: bool) -> Res
     Ok(judged)
 }
 
+/// What to do about a figure that two tools define differently: a limit on it would say nothing.
+const OTHER_SENSE: &str = "the footnotes of the row say how; choose a figure that both define alike, or compare runs of \
+     one tool";
+
 fn find<'a>(rule: &Rule, comparison: &'a Comparison, run: usize) -> Result<(&'a Row, Cell), Mistake> {
     let row = comparison
         .rows
@@ -258,6 +262,11 @@ fn verdict(
     comparison: &Comparison,
     run: usize,
 ) -> Result<RuleVerdict, Mistake> {
+    if let Word::Cannot(Why::OtherSense) = cell.word {
+        let pair = [0, run].map(|i| format!("{} ({})", letter(i), comparison.runs[i].label));
+        let what = format!("{} define `{}` differently", pair.join(" and "), row.metric);
+        return Err(undecidable(rule, what, OTHER_SENSE));
+    }
     // A change from 0 to more is beyond any percentage.
     let change = cell.change.change.unwrap_or(f64::INFINITY);
     let beyond = match rule.op {
@@ -285,7 +294,7 @@ fn verdict(
     let what = match why {
         Why::TooFew => return Ok(RuleVerdict::TooFew),
         Why::Count => format!("`{}` is a plain count, which has no interval", row.metric),
-        Why::OnlySummary | Why::NoTimeline | Why::OtherValues => {
+        Why::OnlySummary | Why::NoTimeline | Why::OtherValues | Why::OtherSense => {
             let pair = [0, run].map(|i| format!("{} ({})", letter(i), comparison.runs[i].label));
             format!("{} have no interval: {}", pair.join(" and "), cell.word.text())
         }

@@ -56,20 +56,26 @@ pub struct ReadyTrend<'a> {
 
 impl ReadyTrend<'_> {
     fn figure(&self, stat: Statistic) -> Option<f64> {
+        if let Some(stated) = find(&self.trend.stated, stat) {
+            return Some(stated);
+        }
         match (&self.ecdf, &self.trend.values, stat) {
             (Some(ecdf), _, Statistic::Mean) => Some(ecdf.mean()),
             (Some(ecdf), _, Statistic::Percentile(p)) => Some(ecdf.quantile(p / 100.0)),
-            (None, Values::Summary { stats, .. }, wanted) => {
-                let is = |stat: &Stat| match (stat, wanted) {
-                    (Stat::Mean, Statistic::Mean) => true,
-                    (Stat::Percentile(a), Statistic::Percentile(b)) => (a - b).abs() < 1e-9,
-                    _ => false,
-                };
-                stats.iter().find(|(stat, _)| is(stat)).map(|(_, value)| *value)
-            }
+            (None, Values::Summary { stats, .. }, wanted) => find(stats, wanted),
             (None, _, _) => None,
         }
     }
+}
+
+/// Finds a statistic among those that a file states.
+fn find(stats: &[(Stat, f64)], wanted: Statistic) -> Option<f64> {
+    let is = |stat: &Stat| match (stat, wanted) {
+        (Stat::Mean, Statistic::Mean) => true,
+        (Stat::Percentile(a), Statistic::Percentile(b)) => (a - b).abs() < 1e-9,
+        _ => false,
+    };
+    stats.iter().find(|(stat, _)| is(stat)).map(|(_, value)| *value)
 }
 
 /// A distribution to draw, as points of milliseconds and the share of values up to there.
@@ -224,6 +230,9 @@ impl<'a> Prepared<'a> {
     /// Returns the change of a figure from this run to `new`.
     pub fn change(&self, new: &Prepared, metric: &str, stat: Statistic) -> Option<Change> {
         let (at_a, at_b) = (self.figure(metric, stat)?, new.figure(metric, stat)?);
+        if self.sense(metric) != new.sense(metric) {
+            return Some(Change::without_interval(at_a, at_b, Why::OtherSense));
+        }
         if let Some((a, b)) = self.repeated(metric, stat).zip(new.repeated(metric, stat))
             && at_a > 0.0
             && at_b > 0.0
@@ -237,10 +246,16 @@ impl<'a> Prepared<'a> {
             return Some(Change::without_interval(at_a, at_b, Why::OnlySummary));
         };
         let serial = self.serial(new, metric);
-        Some(match stat {
+        let change = match stat {
             Statistic::Mean => mean_change(a, b, serial),
             Statistic::Percentile(p) => quantile_change(p / 100.0, a, b, serial),
-        })
+        };
+        Some(change.shown_as(at_a, at_b))
+    }
+
+    /// Returns what the values of a metric are of; empty for our metric's own.
+    pub fn sense(&self, metric: &str) -> &'static str {
+        self.trend(metric).map_or("", |ready| ready.trend.sense)
     }
 
     /// Tells whether the two runs count different things: k6 has a 0 for each request on an open connection, and we

@@ -93,6 +93,7 @@ fn verdict(word: Word) -> &'static str {
         Word::Cannot(Why::NoTimeline) => "cannot_tell_no_timeline",
         Word::Cannot(Why::OtherValues) => "cannot_tell_other_values",
         Word::Cannot(Why::OnlySummary) => "cannot_tell_only_a_summary",
+        Word::Cannot(Why::OtherSense) => "not_judged_defined_differently",
         Word::Cannot(Why::Count) => "count",
     }
 }

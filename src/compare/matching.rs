@@ -119,6 +119,19 @@ pub fn scalar_kind(metric: &str) -> (usize, Kind, Option<Direction>) {
     })
 }
 
+/// Returns what our scalar is of, for rows in which another tool's is of something else.
+pub fn scalar_meaning(metric: &str) -> Option<&'static str> {
+    Some(match metric {
+        "requests_per_second" => "finished requests, per second of the load",
+        "ok_requests_per_second" => "requests that are ok, per second of the load",
+        "good_requests_per_second" => "requests within their limits, per second of the load",
+        "output_tokens_per_second" => "tokens as the server states them, or else token events, per second of the load",
+        "input_tokens_per_second" | "total_tokens_per_second" => "tokens as the server states them, per second of the load",
+        "error_rate" => "failed requests of all that finished",
+        _ => return None,
+    })
+}
+
 /// Returns the place in the table and the direction of a trend. An unknown one is a time.
 pub fn trend_kind(metric: &str) -> (usize, Direction) {
     MetricId::from_key(metric).map_or((METRICS.len(), Direction::LowerIsBetter), |id| {

@@ -28,7 +28,7 @@ pub use fail_on::{Judged, Rule, RuleVerdict, judge};
 pub use figures::Statistic;
 pub use matching::{Difference, letter};
 pub use model::{
-    Figure, Format, Other, PairedFigure, PairedRun, RAW_VALUES_MAX, Run, RunFacts, Scalar, Slice, Stat,
+    Figure, Format, Other, PairedFigure, PairedRun, RAW_VALUES_MAX, Run, RunFacts, Scalar, Slice, Stat, Tool,
     Trend, Values, Verdict,
 };
 pub use stats::{Change, Interval, Why};

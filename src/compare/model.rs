@@ -17,6 +17,134 @@ pub enum Format {
     K6Points,
     K6Csv,
     Oha,
+    /// `vllm bench serve --save-result`.
+    Vllm,
+    /// `sglang.bench_serving --output-file`.
+    Sglang,
+    /// guidellm's `benchmarks.json`.
+    Guidellm,
+    /// AIPerf's `profile_export_aiperf.json`.
+    Aiperf,
+    /// AIPerf's `profile_export.jsonl`.
+    AiperfRecords,
+    /// inference-perf's `summary_lifecycle_metrics.json`, or that of a stage.
+    InferencePerf,
+    /// `vegeta report -type=json`.
+    Vegeta,
+    /// `vegeta encode`, to JSON or CSV.
+    VegetaResults,
+}
+
+impl Format {
+    /// Returns the tool that writes it.
+    pub fn tool(self) -> Tool {
+        match self {
+            Format::Ours => Tool::Ours,
+            Format::K6SummaryExport
+            | Format::K6HandleSummary
+            | Format::K6MachineSummary
+            | Format::K6Points
+            | Format::K6Csv => Tool::K6,
+            Format::Oha => Tool::Oha,
+            Format::Vllm => Tool::Vllm,
+            Format::Sglang => Tool::Sglang,
+            Format::Guidellm => Tool::Guidellm,
+            Format::Aiperf | Format::AiperfRecords => Tool::Aiperf,
+            Format::InferencePerf => Tool::InferencePerf,
+            Format::Vegeta | Format::VegetaResults => Tool::Vegeta,
+        }
+    }
+
+    /// Returns the command that writes it, where a file does not name its tool.
+    pub fn writer(self) -> &'static str {
+        match self {
+            Format::Vllm => "vllm bench serve",
+            Format::Sglang => "sglang.bench_serving",
+            other => other.tool().name(),
+        }
+    }
+
+    /// Describes the format.
+    pub fn description(self) -> &'static str {
+        match self {
+            Format::Ours => "a result document of llmload-uring",
+            Format::K6SummaryExport => "k6's --summary-export",
+            Format::K6HandleSummary => "the data of k6's handleSummary",
+            Format::K6MachineSummary => "k6's machine-readable summary",
+            Format::K6Points => "k6's --out json",
+            Format::K6Csv => "k6's --out csv",
+            Format::Oha => "oha's JSON",
+            Format::Vllm => "the result of `vllm bench serve`",
+            Format::Sglang => "the result of `sglang.bench_serving`",
+            Format::Guidellm => "guidellm's benchmarks.json",
+            Format::Aiperf => "AIPerf's profile_export_aiperf.json",
+            Format::AiperfRecords => "AIPerf's profile_export.jsonl",
+            Format::InferencePerf => "inference-perf's lifecycle metrics",
+            Format::Vegeta => "the report of vegeta",
+            Format::VegetaResults => "the results of `vegeta encode`",
+        }
+    }
+}
+
+/// A tool whose results can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tool {
+    Ours,
+    K6,
+    Oha,
+    Vllm,
+    Sglang,
+    Guidellm,
+    Aiperf,
+    InferencePerf,
+    Vegeta,
+}
+
+impl Tool {
+    pub const ALL: [Tool; 9] = [
+        Tool::Ours,
+        Tool::K6,
+        Tool::Oha,
+        Tool::Vllm,
+        Tool::Sglang,
+        Tool::Guidellm,
+        Tool::Aiperf,
+        Tool::InferencePerf,
+        Tool::Vegeta,
+    ];
+
+    /// Returns the name in `NAME:FILE`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tool::Ours => "llmload-uring",
+            Tool::K6 => "k6",
+            Tool::Oha => "oha",
+            Tool::Vllm => "vllm",
+            Tool::Sglang => "sglang",
+            Tool::Guidellm => "guidellm",
+            Tool::Aiperf => "aiperf",
+            Tool::InferencePerf => "inference-perf",
+            Tool::Vegeta => "vegeta",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Tool> {
+        Tool::ALL.into_iter().find(|tool| tool.name() == name)
+    }
+
+    /// Returns the format as which a file of this tool is read if nothing in it says which: the reader then names what
+    /// is missing. `None` if its formats are told apart by more than their members.
+    pub fn format(self) -> Option<Format> {
+        match self {
+            Tool::Vllm => Some(Format::Vllm),
+            Tool::Sglang => Some(Format::Sglang),
+            Tool::Guidellm => Some(Format::Guidellm),
+            Tool::Aiperf => Some(Format::Aiperf),
+            Tool::InferencePerf => Some(Format::InferencePerf),
+            Tool::Vegeta => Some(Format::Vegeta),
+            Tool::Ours | Tool::K6 | Tool::Oha => None,
+        }
+    }
 }
 
 /// A run as a reader builds it. All figures are in the units of our own documents (milliseconds, bytes, per second, 0
@@ -69,7 +197,12 @@ pub struct Trend {
     pub source: String,
     /// How its meaning differs from our metric's, in a few words.
     pub differs: Option<&'static str>,
+    /// What the values are of, if that is not what our metric is of: figures are judged only where both runs have the
+    /// same sense. Empty for our metric's own.
+    pub sense: &'static str,
     pub values: Values,
+    /// The figures that the file states beside its values. They are shown instead of those of the values.
+    pub stated: Vec<(Stat, f64)>,
     /// Where percentiles (0 to 100) lie with 95 % confidence, in milliseconds, if the file says so.
     pub intervals: Vec<(f64, [f64; 2])>,
     /// Rows per second in order, if the file has them, for autocorrelation. Rows without values have count 0.
@@ -155,6 +288,8 @@ pub struct Scalar {
     pub metric: &'static str,
     pub source: String,
     pub differs: Option<&'static str>,
+    /// What the number is of, if that is not what ours is of; see [`Trend::sense`].
+    pub sense: &'static str,
     pub unit: &'static str,
     pub value: f64,
     /// For a share, the count that it is a share of.

@@ -8,7 +8,7 @@ use crate::compare::stats::{Change, RateSample, ShareSample, Why, rate_change, s
 use crate::compare::stats::{welch_change, welch_difference};
 use crate::compare::{Run, Scalar, pairs};
 use crate::error::one_line;
-use crate::metrics::Direction;
+use crate::metrics::{Direction, MetricId};
 
 /// The number of repetitions that each side needs before the variance between runs is used.
 pub const REPEATS_MIN: usize = 3;
@@ -90,6 +90,7 @@ impl Word {
             Word::Cannot(Why::NoTimeline) => "cannot tell: no timeline",
             Word::Cannot(Why::OtherValues) => "cannot tell: different kinds of values",
             Word::Cannot(Why::OnlySummary) => "cannot tell: only a summary",
+            Word::Cannot(Why::OtherSense) => "not judged: defined differently",
             Word::Cannot(Why::Count) => "",
         }
     }
@@ -181,7 +182,10 @@ impl Table<'_> {
             if found[1..].iter().all(Option::is_none) {
                 continue;
             }
-            let sources = found.iter().map(|s| s.map(|s| (s.source.as_str(), s.differs)));
+            let own = matching::scalar_meaning(base.metric).filter(|_| !alike(found.iter().flatten().map(|s| s.sense)));
+            let sources = found
+                .iter()
+                .map(|s| s.map(|s| (s.source.as_str(), s.differs.or(own))));
             let meanings = matching::meanings(sources);
             let cell = |new: usize| {
                 found[new]?;
@@ -213,6 +217,13 @@ impl Table<'_> {
     fn scalar_change(&self, metric: &str, kind: Kind, new: usize) -> Option<Change> {
         let (base, run) = (&self.runs[0], &self.runs[new]);
         let (at_a, at_b) = (base.scalar_value(metric)?, run.scalar_value(metric)?);
+        let (a, b) = (base.scalar(metric)?, run.scalar(metric)?);
+        if a.sense != b.sense && kind != Kind::Count {
+            return Some(match kind {
+                Kind::Share => points_without_interval(a, b, Why::OtherSense),
+                _ => Change::without_interval(at_a, at_b, Why::OtherSense),
+            });
+        }
         if self.repeats
             && let Some((a, b)) = base.scalar_repeats(metric).zip(run.scalar_repeats(metric))
         {
@@ -222,7 +233,6 @@ impl Table<'_> {
                 Kind::Rate => welch_change(&a, &b),
             });
         }
-        let (a, b) = (base.scalar(metric)?, run.scalar(metric)?);
         let summary = base.only_summary() || run.only_summary();
         let without = |why| Change::without_interval(at_a, at_b, why);
         Some(match kind {
@@ -269,9 +279,12 @@ impl Table<'_> {
     }
 
     fn trend_rows(&mut self, metric: &'static str) -> Vec<Row> {
+        let with = self.runs.iter().filter(|run| run.trend(metric).is_some());
+        let own = MetricId::from_key(metric).map(|id| id.row().meaning);
+        let own = own.filter(|_| !alike(with.map(|run| run.sense(metric))));
         let mut texts: Vec<String> = matching::meanings(self.runs.iter().map(|run| {
             let trend = run.trend(metric)?.trend;
-            Some((trend.source.as_str(), trend.differs))
+            Some((trend.source.as_str(), trend.differs.or(own)))
         }));
         let borrowed = (1..self.runs.len()).find_map(|new| self.runs[0].donor(&self.runs[new], metric));
         if let Some(from) = borrowed.filter(|_| !self.repeats) {
@@ -344,11 +357,21 @@ impl Table<'_> {
     }
 }
 
-fn change_of_share(a: &Scalar, b: &Scalar, summary: bool) -> Change {
-    let points = |why| Change {
+/// Tells whether figures are all of the same sense.
+fn alike<'s>(mut senses: impl Iterator<Item = &'s str>) -> bool {
+    let first = senses.next();
+    senses.all(|sense| Some(sense) == first)
+}
+
+fn points_without_interval(a: &Scalar, b: &Scalar, why: Why) -> Change {
+    Change {
         change: Some(b.value - a.value),
         interval: Err(why),
-    };
+    }
+}
+
+fn change_of_share(a: &Scalar, b: &Scalar, summary: bool) -> Change {
+    let points = |why| points_without_interval(a, b, why);
     let (Some(of_a), Some(of_b)) = (a.of, b.of) else {
         return points(if summary {
             Why::OnlySummary

@@ -35,6 +35,8 @@ pub fn trend(metric: &'static str, values: Values, slices: Vec<Slice>) -> Trend 
         metric,
         source: metric.to_owned(),
         differs: None,
+        sense: "",
+        stated: Vec::new(),
         values,
         slices,
     }
@@ -51,6 +53,7 @@ pub fn scalar(
         metric,
         source: metric.to_owned(),
         differs: None,
+        sense: "",
         unit,
         value,
         of,

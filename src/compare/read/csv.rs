@@ -25,7 +25,7 @@ enum Time {
 }
 
 /// Reads one record at a time, in memory that does not grow.
-struct Records {
+pub(super) struct Records {
     from: Bytes,
     reader: Reader,
     fields: Vec<u8>,
@@ -35,7 +35,7 @@ struct Records {
 }
 
 impl Records {
-    fn new(from: Bytes) -> Records {
+    pub fn new(from: Bytes) -> Records {
         Records {
             from,
             reader: Reader::new(),
@@ -46,7 +46,8 @@ impl Records {
         }
     }
 
-    fn next(&mut self) -> Result<bool> {
+    /// Reads the next record; returns false at the end of the file.
+    pub fn next(&mut self) -> Result<bool> {
         let (mut written, mut ended) = (0, 0);
         self.line = self.reader.line();
         loop {
@@ -78,7 +79,15 @@ impl Records {
         }
     }
 
-    fn field(&self, i: usize) -> &str {
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    pub fn field(&self, i: usize) -> &str {
         let begin = if i == 0 { 0 } else { self.ends[i - 1] };
         std::str::from_utf8(&self.fields[begin..self.ends[i]]).unwrap_or("\u{fffd}")
     }

@@ -91,12 +91,6 @@ fn each_kind_of_wrong_file_is_recognized() {
         let text = clear(try_read(bytes)).unwrap();
         assert!(text.contains(expected), "{text}, expected {expected}");
     }
-    assert!(
-        try_read(b"{\"latencies\":{}}")
-            .unwrap_err()
-            .to_string()
-            .contains("vegeta")
-    );
 }
 
 #[test]

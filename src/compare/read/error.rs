@@ -9,7 +9,8 @@ pub type Result<T> = std::result::Result<T, Reason>;
 
 /// The formats that [`super::read_run`] reads, for hints.
 pub const FORMATS: &str = "pass a result document of llmload-uring, a k6 summary (--summary-export, handleSummary or \
-     the new machine-readable one), k6's --out json or csv (plain or gzipped), or oha's JSON";
+     the new machine-readable one), k6's --out json or csv, the JSON of oha, vllm, sglang, guidellm, aiperf, \
+     inference-perf or vegeta, or vegeta's CSV, each plain or gzipped (docs/COMPARE.md)";
 
 /// Returns the reason why a file is wrong, with a hint about what to pass instead.
 pub(super) fn wrong(what: impl Into<String>) -> Reason {

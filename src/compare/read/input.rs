@@ -22,6 +22,8 @@ pub enum Content {
     Points(Bytes),
     /// The records of k6's `--out csv`.
     Csv(Bytes),
+    /// The records of `vegeta encode -to csv`, which have no header.
+    VegetaCsv(Bytes),
 }
 
 /// Opens a file and recognizes its format by content alone. It reads forwards only, so a pipe works as well.
@@ -84,13 +86,15 @@ fn recognize(mut head: Vec<u8>, rest: Bytes) -> Result<Content> {
     let first_line = text.split(|b| *b == b'\n').next().unwrap_or_default();
     let (is_object, is_point) = (*first == b'{', is_point(first_line));
     let is_csv = text.starts_with(b"metric_name,timestamp,metric_value");
-    if !is_object && !is_csv {
+    let is_vegeta = is_vegeta_csv(first_line);
+    if !is_object && !is_csv && !is_vegeta {
         return Err(foreign(text));
     }
     let all: Bytes = Box::new(Cursor::new(head).chain(rest));
     Ok(match (is_csv, is_point) {
         (true, _) => Content::Csv(all),
         (_, true) => Content::Points(all),
+        _ if is_vegeta => Content::VegetaCsv(all),
         _ => Content::Object(all),
     })
 }
@@ -108,6 +112,14 @@ fn is_point(line: &[u8]) -> bool {
     let begins = [&b"{\"type\":\""[..], b"{\"metric\":\"", b"{\"data\":{"];
     begins.iter().any(|b| compact.starts_with(b))
         && (has(b"\"type\":\"Metric\"") || has(b"\"type\":\"Point\""))
+}
+
+/// Recognizes a record of `vegeta encode -to csv`: an instant in nanoseconds, a status, a latency, bytes out and in.
+/// The body may be long, so only the first columns are looked at.
+fn is_vegeta_csv(line: &[u8]) -> bool {
+    let columns: Vec<&[u8]> = line.split(|b| *b == b',').take(7).collect();
+    let is_number = |text: &&[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    columns.len() == 7 && columns[0].len() == 19 && columns[..5].iter().all(is_number)
 }
 
 /// Returns the reason for a file that is neither a JSON object nor k6's CSV, and names its format if that is easy.
@@ -128,16 +140,35 @@ fn foreign(text: &[u8]) -> Reason {
         .iter()
         .take(1024)
         .any(|b| *b < 0x20 && !b.is_ascii_whitespace());
+    let is_vegeta = [&b"Timestamp"[..], b"BytesOut", b"BytesIn"];
+    let head = &text[..text.len().min(4096)];
+    if is_binary && is_vegeta.iter().all(|mark| memchr::memmem::find(head, mark).is_some()) {
+        return Reason::new(format!("is vegeta's own format, {expected}"))
+            .hint("convert it: `vegeta encode -to json < FILE > FILE.jsonl`, or `vegeta report -type=json FILE`")
+            .within("byte 0");
+    }
     if is_binary || std::str::from_utf8(&text[..text.len().min(64)]).is_err_and(|e| e.error_len().is_some()) {
         return wrong(format!("is binary, {expected}")).within("byte 0");
     }
     let what = format!("begins with {}, {expected}", excerpt(text));
-    if text.starts_with(b"request-start,") {
-        return Reason::new(what)
-            .hint("this is oha's CSV; run oha with --output-format json instead")
-            .within("line 1");
+    let begins_with = |mark: &[u8]| text.starts_with(mark);
+    let holds = |mark: &[u8]| memchr::memmem::find(&text[..text.len().min(4096)], mark).is_some();
+    let known = if begins_with(b"request-start,") {
+        Some("this is oha's CSV; run oha with --output-format json instead")
+    } else if begins_with(b"Metric,avg") {
+        Some("this is AIPerf's CSV; pass profile_export_aiperf.json or profile_export.jsonl from the same folder")
+    } else if begins_with(b"[") && holds(b"\"start_time\"") && holds(b"\"request\"") {
+        Some(
+            "this is inference-perf's list of requests; pass summary_lifecycle_metrics.json or a stage's from the same \
+             folder",
+        )
+    } else {
+        None
+    };
+    match known {
+        Some(hint) => Reason::new(what).hint(hint).within("line 1"),
+        None => wrong(what).within("line 1"),
     }
-    wrong(what).within("line 1")
 }
 
 /// Reads the next line into `line`, without its end; returns false at the end of the file.

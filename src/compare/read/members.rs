@@ -1,6 +1,6 @@
 //! The known members of another tool's JSON object.
 
-use super::error::{FORMATS, Result, wrong};
+use super::error::{FORMATS, Result, excerpt, wrong};
 use super::input::Bytes;
 use crate::error::{Reason, printable};
 use crate::json::Scanner;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The members at the top that are parsed; everything else is skipped.
-const KEPT: [&str; 19] = [
+const KEPT: [&str; 18] = [
     // Ours, to recognize our documents.
     "schema",
     // k6.
@@ -29,7 +29,6 @@ const KEPT: [&str; 19] = [
     "statusCodeDistribution",
     "errorDistribution",
     // Other tools', to name them in an error.
-    "latencies",
     "DurationHistogram",
     "generator",
 ];
@@ -37,6 +36,9 @@ const KEPT: [&str; 19] = [
 const FOUND_CHARS_MAX: usize = 40;
 /// The number of keys that are remembered for the message about a foreign document.
 const KEYS_MAX: usize = 8;
+/// The largest count that a number of JSON holds exactly.
+const COUNT_MAX: f64 = (1_u64 << 53) as f64;
+
 /// The known members, parsed.
 #[derive(Clone, Debug, Default)]
 pub struct Members {
@@ -77,8 +79,13 @@ impl Members {
         }
     }
 
-    fn keep(&mut self, scanner: &mut Scanner<'_>, key: &str) -> Result<()> {
-        let value = scanner.parse()?;
+    /// Keeps the next value under its key, whatever it is. Python writes the figures of nothing as `NaN`, which is no
+    /// JSON, and is read as null.
+    pub(super) fn keep(&mut self, scanner: &mut Scanner<'_>, key: &str) -> Result<()> {
+        let value = match scanner.peek()? {
+            Some(b'N' | b'I' | b'-') => not_a_number(scanner)?,
+            _ => scanner.parse()?,
+        };
         if self.values.insert(key.to_string(), value).is_some() {
             return Err(scanner.error("appears twice").into());
         }
@@ -111,6 +118,23 @@ impl Members {
             .transpose()
     }
 
+    /// Returns the count at a path. Fails if there is a value of another type. A count may be written as `20.0`.
+    pub fn count(&self, path: &str) -> Result<Option<u64>> {
+        let Some(number) = self.number(path)? else {
+            return Ok(None);
+        };
+        let whole = (0.0..=COUNT_MAX).contains(&number) && number.fract() == 0.0;
+        match (whole, self.get(path)) {
+            (false, Some(value)) => Err(mistyped(path, value, "a whole number of 0 or more")),
+            _ => Ok(Some(number as u64)),
+        }
+    }
+
+    /// Returns the count at a path, which has to be there.
+    pub fn needed_count(&self, path: &str) -> Result<u64> {
+        self.count(path)?.ok_or_else(|| missing(path))
+    }
+
     /// Returns the reason for a document that no reader knows.
     pub fn unknown(&self) -> Reason {
         let keys = match self.keys.is_empty() {
@@ -118,18 +142,22 @@ impl Members {
             false => format!("has the members {}", self.keys.join(", ")),
         };
         let what = format!("is a JSON object in an unknown format: {keys}");
-        let foreign = [
-            (
-                "latencies",
-                "this looks like vegeta's report, which is not supported; ",
-            ),
-            (
-                "DurationHistogram",
-                "this looks like fortio's result, which is not supported; ",
-            ),
-        ];
-        let known = foreign.iter().find(|(key, _)| self.values.contains_key(*key));
-        Reason::new(what).hint(format!("{}{FORMATS}", known.map_or("", |(_, name)| name)))
+        let known = match self.values.contains_key("DurationHistogram") {
+            true => "this looks like fortio's result, which is not supported; ",
+            false => "",
+        };
+        Reason::new(what).hint(format!("{known}{FORMATS}"))
+    }
+}
+
+/// Reads a number, or what Python writes in the place of one.
+fn not_a_number(scanner: &mut Scanner<'_>) -> Result<Value> {
+    let mut text = Vec::new();
+    scanner.copy(&mut text)?;
+    match text.trim_ascii() {
+        b"NaN" | b"Infinity" | b"-Infinity" => Ok(Value::Null),
+        text => serde_json::from_slice(text)
+            .map_err(|_| scanner.error(format!("found {}, expected a value", excerpt(text))).into()),
     }
 }
 

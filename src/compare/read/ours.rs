@@ -203,6 +203,8 @@ impl<'a> Section<'a> {
                 metric: metric.key,
                 source: metric.key.to_string(),
                 differs: None,
+                sense: "",
+                stated: Vec::new(),
                 values: Values::Histogram(Box::new(values)),
                 intervals: intervals(figures),
                 slices: match metric.key {
@@ -388,6 +390,7 @@ fn scalar(metric: &'static str, unit: &'static str, value: f64) -> Scalar {
         metric,
         source: metric.to_string(),
         differs: None,
+        sense: "",
         unit,
         value,
         of: None,

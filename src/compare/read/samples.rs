@@ -233,38 +233,42 @@ impl Series {
 }
 
 /// Records a value in milliseconds.
-fn record(histogram: &mut Distribution, ms: f64, negative: &mut u64) {
+pub(super) fn record(histogram: &mut Distribution, ms: f64, negative: &mut u64) {
     *negative += u64::from(ms < 0.0);
     // A float that is too large becomes the largest integer, which is counted as out of range.
     histogram.record((ms * 1e6).round() as u64);
 }
 
-fn rfc3339(unix_ns: UnixNanos) -> Option<String> {
+pub(super) fn rfc3339(unix_ns: UnixNanos) -> Option<String> {
     let t = OffsetDateTime::from_unix_timestamp_nanos(unix_ns).ok()?;
     let t = t.replace_nanosecond(t.millisecond() as u32 * 1_000_000).ok()?;
     t.format(&Rfc3339).ok()
 }
 
 /// The count and sum of each second of wall clock. Samples may come in any order.
-struct Seconds {
+pub(super) struct Seconds {
     /// The seconds per row, a power of two.
     width: i64,
     rows: BTreeMap<i64, (u64, f64)>,
 }
 
 impl Seconds {
-    fn new() -> Seconds {
+    pub fn new() -> Seconds {
         let rows = BTreeMap::new();
         Seconds { width: 1, rows }
     }
 
-    fn add(&mut self, at: UnixNanos, value: f64) {
+    pub fn add(&mut self, at: UnixNanos, value: f64) {
         let second = at.div_euclid(i128::from(SECOND)).clamp(-1 << 40, 1 << 40) as i64;
         let row = self.rows.entry(second.div_euclid(self.width)).or_default();
         *row = (row.0 + 1, row.1 + value);
         while self.rows.len() > ROWS_MAX {
             self.widen();
         }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
     }
 
     fn widen(&mut self) {
@@ -278,7 +282,7 @@ impl Seconds {
     }
 
     /// Returns a row for each period from the run's first second to its last, including those without values.
-    fn into_slices(mut self, first: UnixNanos, last: UnixNanos) -> Vec<Slice> {
+    pub fn into_slices(mut self, first: UnixNanos, last: UnixNanos) -> Vec<Slice> {
         let second = |ns: UnixNanos| ns.div_euclid(i128::from(SECOND)).clamp(-1 << 40, 1 << 40) as i64;
         let (from, to) = (second(first), second(last));
         while (to - from) / self.width >= ROWS_MAX as i64 {

@@ -21,6 +21,8 @@ pub enum Why {
     OnlySummary,
     /// One run has values where the other has none, such as a 0 for each connection that was already open.
     OtherValues,
+    /// The figures are of different things, such as times from the due time and times from the send.
+    OtherSense,
     /// The figure is a count, whose rate or share is judged instead.
     Count,
 }
@@ -50,6 +52,14 @@ impl Change {
         Change {
             change: relative(a, b),
             interval: Err(why),
+        }
+    }
+
+    /// Returns the change between the figures that are shown, if they are not those that it was made of.
+    pub fn shown_as(self, a: f64, b: f64) -> Change {
+        Change {
+            change: relative(a, b),
+            ..self
         }
     }
 
