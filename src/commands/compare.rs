@@ -11,7 +11,7 @@ use crate::cli::{BaselineAction, BaselineArgs, CompareArgs, CompareFormat};
 use crate::commands::held_input::{HeldInput, STANDARD, STANDARD_NAME};
 use crate::compare::baseline::{Baselines, Facts, check_name, commit, failure, newest_result};
 use crate::compare::fail_on::{Judged, RuleVerdict, judge};
-use crate::compare::read::{Choice, Wanted, read_run, read_wanted};
+use crate::compare::read::{Choice, Wanted, align, read_run, read_wanted};
 use crate::compare::{Comparison, Run, Tool, csv, json, markdown, plot, text};
 use crate::error::{ExitCode, Failure, Reason, escape, lossless, nearest, one_line, quoted, shown_path};
 use crate::net::clock;
@@ -41,10 +41,14 @@ pub fn compare(args: &CompareArgs, colour: bool) -> Result<Compared, Failure> {
         let reason = reason.hint("name the other run by its file");
         return Err(Failure::new(ExitCode::Config, reason.at(STANDARD, 0)));
     }
-    let runs: Vec<Run> = sources
-        .iter()
-        .map(|source| read(source, &baselines))
-        .collect::<Result<_, Failure>>()?;
+    let mut runs: Vec<Run> = Vec::new();
+    let mut paths = Vec::new();
+    for source in &sources {
+        let (run, path) = read(source, &baselines)?;
+        runs.push(run);
+        paths.push(path);
+    }
+    align(&mut runs, &paths)?;
     let comparison = Comparison::new(&runs);
     let judged = judge(&args.fail_on, &comparison, !args.no_significance)?;
     if let Some(path) = &args.plot {
@@ -115,17 +119,19 @@ fn unknown_tool(tool: &str, name: &OsStr) -> Failure {
     Failure::new(ExitCode::Config, reason.at(lossless(name.as_bytes()), 0))
 }
 
-fn read(source: &Source, baselines: &Baselines) -> Result<Run, Failure> {
+/// Reads a run. The path is that of a file that can be read again.
+fn read(source: &Source, baselines: &Baselines) -> Result<(Run, Option<PathBuf>), Failure> {
     let (file, label) = (&source.file, &source.label);
     let path = match lossless(file.as_bytes()).strip_prefix('@') {
         Some(name) => baselines.document(name)?,
         None if *file == STANDARD => {
             let read = read_wanted(Path::new("/dev/stdin"), "stdin", source.wanted);
-            return Ok(read.map_err(|mistake| mistake.reason.at(STANDARD_NAME, 0))?);
+            return Ok((read.map_err(|mistake| mistake.reason.at(STANDARD_NAME, 0))?, None));
         }
         None => PathBuf::from(file),
     };
-    Ok(read_wanted(&path, label, source.wanted)?)
+    let run = read_wanted(&path, label, source.wanted)?;
+    Ok((run, path.is_file().then_some(path)))
 }
 
 /// A picture is written in one form, and its name has to say so.

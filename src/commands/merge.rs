@@ -2,6 +2,8 @@
 
 use crate::cli::{MergeArgs, Summary};
 use crate::commands::held_input::{HeldInput, STANDARD, STANDARD_NAME};
+use crate::compare::Format;
+use crate::compare::read::read_run;
 use crate::error::{ExitCode, Failure, Reason, lossless, shown_path};
 use crate::json::JsonError;
 use crate::merge::{DetailCheck, Part, imbalance, merge};
@@ -38,7 +40,8 @@ pub fn run(args: &MergeArgs) -> Result<Merged, Failure> {
     let documents = documents(args)?;
     let mut parts = Vec::new();
     for document in &documents {
-        parts.push(Part::read(&document.name, || document.open()).map_err(refused)?);
+        let part = Part::read(&document.name, || document.open());
+        parts.push(part.map_err(|reason| refused(of_another_tool(document).unwrap_or(reason)))?);
     }
     let mut result = merge(&mut parts, args.partial).map_err(refused)?;
     #[cfg(debug_assertions)]
@@ -110,6 +113,18 @@ struct Document {
     path: PathBuf,
     /// Keeps what standard input held.
     _held: Option<HeldInput>,
+}
+
+/// Returns the reason for a file that is no document of ours, but a result of a tool that `compare` reads.
+fn of_another_tool(document: &Document) -> Option<Reason> {
+    let format = read_run(&document.path, &document.name).ok()?.format;
+    (format != Format::Ours).then(|| {
+        let (name, what) = (&document.name, format.description());
+        Reason::new(format!(
+            "{name}: this is {what}: it has percentiles, and those of several runs cannot be merged into one"
+        ))
+        .hint("merge joins documents that --output wrote, which hold histograms; `compare` shows others side by side")
+    })
 }
 
 /// The documents that were named, each once.

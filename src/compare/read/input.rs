@@ -55,14 +55,20 @@ pub fn open_again(path: &Path) -> Result<Content> {
 }
 
 /// Unpacks the content if necessary, and recognizes its format.
-pub fn content(plain: Bytes) -> Result<Content> {
-    let (head, rest) = split_head(plain)?;
-    if head.starts_with(&[0x1f, 0x8b]) {
-        let unpacked = MultiGzDecoder::new(Cursor::new(head).chain(rest));
-        let (head, rest) = split_head(Box::new(BufReader::with_capacity(HEAD_BYTES, unpacked)))?;
-        return recognize(head, rest);
-    }
+pub fn content(from: Bytes) -> Result<Content> {
+    let (head, rest) = split_head(plain(from)?)?;
     recognize(head, rest)
+}
+
+/// Unpacks the content if necessary.
+pub fn plain(from: Bytes) -> Result<Bytes> {
+    let (head, rest) = split_head(from)?;
+    let is_packed = head.starts_with(&[0x1f, 0x8b]);
+    let all = Cursor::new(head).chain(rest);
+    Ok(match is_packed {
+        true => Box::new(BufReader::with_capacity(HEAD_BYTES, MultiGzDecoder::new(all))),
+        false => Box::new(all),
+    })
 }
 
 /// Splits off the first bytes.

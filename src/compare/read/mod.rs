@@ -11,6 +11,7 @@
 
 mod csv;
 mod error;
+mod from_send;
 mod input;
 mod k6;
 mod k6_summary;
@@ -28,6 +29,7 @@ mod damage_tests;
 #[cfg(test)]
 mod k6_tests;
 
+pub use from_send::align;
 pub use input::LINE_BYTES_MAX;
 pub use peers::Choice;
 

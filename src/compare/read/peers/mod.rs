@@ -14,6 +14,8 @@ mod serving;
 mod vegeta;
 
 pub use choice::Choice;
+pub use definition::{Definition, OK_ONLY, SENT, TO_THE_END, WHOLE_TIME, define, rate};
+pub use gather::{Gathered, Request};
 pub use marks::Marks;
 
 use super::error::Result;

@@ -332,9 +332,7 @@ fn gather(lists: &Lists, definitions: &'static [Definition], failed: u64) -> Gat
         gaps = rest;
         let ok = !lists.failed.get(i).copied().unwrap_or(false);
         let ttft = lists.ttfts.get(i).copied();
-        let complete = !lists.gaps_left_out && !lists.gaps_each.is_empty();
-        let summed = ttft.filter(|_| complete).map(|ttft| ttft + of_request.iter().sum::<f64>());
-        let latency = lists.latencies.get(i).copied().or(summed);
+        let latency = lists.latencies.get(i).copied();
         let nanos = |seconds: f64| (seconds * 1e9) as UnixNanos;
         let start = lists.start_times.get(i).copied();
         let span = start.zip(latency).map(|(start, latency)| (nanos(start), nanos(start + latency)));
