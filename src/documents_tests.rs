@@ -17,7 +17,11 @@ use crate::server::args::ErrorRates;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Options of other programs that the documents mention.
-const FOREIGN: [&str; 40] = [
+const FOREIGN: [&str; 44] = [
+    "append-result",
+    "output-details",
+    "output-file",
+    "save-detailed",
     "array",
     "arrival-pattern",
     "arrival-smoothness",

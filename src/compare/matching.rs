@@ -125,8 +125,12 @@ pub fn scalar_meaning(metric: &str) -> Option<&'static str> {
         "requests_per_second" => "finished requests, per second of the load",
         "ok_requests_per_second" => "requests that are ok, per second of the load",
         "good_requests_per_second" => "requests within their limits, per second of the load",
-        "output_tokens_per_second" => "tokens as the server states them, or else token events, per second of the load",
-        "input_tokens_per_second" | "total_tokens_per_second" => "tokens as the server states them, per second of the load",
+        "output_tokens_per_second" => {
+            "tokens as the server states them, or else token events, per second of the load"
+        }
+        "input_tokens_per_second" | "total_tokens_per_second" => {
+            "tokens as the server states them, per second of the load"
+        }
         "error_rate" => "failed requests of all that finished",
         _ => return None,
     })

@@ -182,7 +182,8 @@ impl Table<'_> {
             if found[1..].iter().all(Option::is_none) {
                 continue;
             }
-            let own = matching::scalar_meaning(base.metric).filter(|_| !alike(found.iter().flatten().map(|s| s.sense)));
+            let own = matching::scalar_meaning(base.metric)
+                .filter(|_| !alike(found.iter().flatten().map(|s| s.sense)));
             let sources = found
                 .iter()
                 .map(|s| s.map(|s| (s.source.as_str(), s.differs.or(own))));

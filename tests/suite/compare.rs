@@ -334,3 +334,112 @@ fn a_plot_whose_name_says_another_format_is_refused_with_the_name_to_use() {
     let output = scratch.run(&["compare", "base.json", "slow.json", "--plot", "P.SVG"]);
     assert_eq!(code(&output), Some(0), "{}", stderr(&output));
 }
+
+/// A result that another tool wrote.
+fn peer(file: &str) -> String {
+    format!("{}/tests/corpus/peers/{file}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn results_of_other_tools_are_shown_side_by_side_with_what_each_figure_is() {
+    let scratch = Scratch::new("peers");
+    let (vllm, sglang) = (peer("vllm-detailed.json"), peer("sglang-details.jsonl"));
+    let from = format!("aiperf:{}", peer("aiperf-records.jsonl"));
+    let output = scratch.run(&["compare", &vllm, &sglang, "--from", &from]);
+    assert_eq!(code(&output), Some(0), "{}", stderr(&output));
+    let text = stdout(&output);
+    for expected in [
+        "read as the result of `vllm bench serve`",
+        "read as AIPerf's profile_export.jsonl",
+        "not judged: defined differently",
+        "A: ttft: from the send to the first event that has choices",
+        "B: ttft: from the send (connecting included) to the first event with text",
+        "11.38",
+    ] {
+        assert!(text.contains(expected), "{text}\nlacks {expected}");
+    }
+    let output = scratch.run(&[
+        "compare",
+        &vllm,
+        &sglang,
+        "--format",
+        "json",
+        "--fail-on",
+        "ttft p50 > +10%",
+    ]);
+    assert_eq!(code(&output), Some(104));
+    assert!(
+        stderr(&output).contains("define `ttft` differently"),
+        "{}",
+        stderr(&output)
+    );
+    let twice = std::fs::read_to_string(&sglang).unwrap().repeat(2);
+    std::fs::write(scratch.0.join("two.jsonl"), twice).unwrap();
+    let output = scratch.run(&["compare", "two.jsonl#1", "sglang:two.jsonl#2", "--format", "csv"]);
+    assert_eq!(code(&output), Some(0), "{}", stderr(&output));
+}
+
+#[test]
+fn a_run_that_is_not_the_one_that_was_named_is_refused() {
+    let scratch = Scratch::new("peers-wrong");
+    let (vllm, guidellm) = (peer("vllm-summary.json"), peer("guidellm.json.gz"));
+    for (args, exit, expected) in [
+        (
+            vec![format!("guidellm:{vllm}"), guidellm.clone()],
+            104,
+            "not a result of guidellm",
+        ),
+        (
+            vec![format!("{vllm}#2"), guidellm.clone()],
+            104,
+            "has no run 2: it holds one run",
+        ),
+        (
+            vec![format!("vlm:{vllm}"), guidellm.clone()],
+            104,
+            "did you mean `vllm`?",
+        ),
+        (
+            vec![vllm.clone(), "--from".into(), "vlm:x".into()],
+            2,
+            "did you mean `vllm`?",
+        ),
+        (
+            vec![vllm.clone(), "--from".into(), guidellm.clone()],
+            2,
+            "does not say the tool",
+        ),
+        (
+            vec![vllm.clone(), "--from".into(), "vllm:".into()],
+            2,
+            "does not say the file",
+        ),
+        (
+            vec![vllm.clone(), peer("README.md")],
+            104,
+            "begins with `# Results that",
+        ),
+    ] {
+        let args: Vec<&str> = ["compare"]
+            .into_iter()
+            .chain(args.iter().map(String::as_str))
+            .collect();
+        let output = scratch.run(&args);
+        assert_eq!(code(&output), Some(exit), "{args:?}: {}", stderr(&output));
+        assert!(
+            stderr(&output).contains(expected),
+            "{args:?}: {}",
+            stderr(&output)
+        );
+        assert!(stderr(&output).contains("hint:"), "{args:?}: {}", stderr(&output));
+    }
+    for file in [&vllm, &guidellm, &peer("vegeta.csv"), &peer("oha.json")] {
+        let output = scratch.run(&["merge", file, file.as_str()]);
+        assert_eq!(code(&output), Some(104), "{}", stderr(&output));
+        let text = stderr(&output);
+        assert!(
+            text.contains("percentiles") && text.contains("cannot be merged"),
+            "{text}"
+        );
+    }
+}

@@ -16,8 +16,18 @@ use std::path::{Path, PathBuf};
 const READ_BYTES: usize = 256 * 1024;
 
 const CONVERTED: [Definition; 4] = [
-    define("ttft", "details: ttft - sent", SENT, "converted: from the send, of requests that are ok"),
-    define("ttfa", "details: ttfa - sent", SENT, "converted: from the send, of requests that are ok"),
+    define(
+        "ttft",
+        "details: ttft - sent",
+        SENT,
+        "converted: from the send, of requests that are ok",
+    ),
+    define(
+        "ttfa",
+        "details: ttfa - sent",
+        SENT,
+        "converted: from the send, of requests that are ok",
+    ),
     define(
         "tpot",
         "details: latency, ttft, output_tokens",
@@ -34,7 +44,12 @@ const CONVERTED: [Definition; 4] = [
 
 /// Makes runs alike if one of them is another LLM load tool's. `paths` are those of the files that can be read again.
 pub fn align(runs: &mut [Run], paths: &[Option<PathBuf>]) -> Result<(), Failure> {
-    let counts_from_send = |run: &Run| !matches!(run.format.tool(), Tool::Ours | Tool::K6 | Tool::Oha | Tool::Vegeta);
+    let counts_from_send = |run: &Run| {
+        !matches!(
+            run.format.tool(),
+            Tool::Ours | Tool::K6 | Tool::Oha | Tool::Vegeta
+        )
+    };
     if !runs.iter().any(counts_from_send) {
         return Ok(());
     }
@@ -53,9 +68,15 @@ fn without_failures(run: &mut Run) {
     if failed != Some(0.0) {
         return;
     }
-    for trend in run.trends.iter_mut().filter(|t| t.metric == "service_time" && t.sense.is_empty()) {
+    for trend in run
+        .trends
+        .iter_mut()
+        .filter(|t| t.metric == "service_time" && t.sense.is_empty())
+    {
         trend.sense = OK_ONLY;
-        trend.differs = trend.differs.or(Some("from the first byte sent to the end; no request failed"));
+        trend.differs = trend
+            .differs
+            .or(Some("from the first byte sent to the end; no request failed"));
     }
 }
 
@@ -77,7 +98,11 @@ fn convert(run: &mut Run, path: Option<&Path>) -> Result<(), Mistake> {
         refuse("it has no details (run with --details)");
         return Ok(());
     };
-    let ok = run.scalars.iter().find(|s| s.metric == "ok").map(|s| s.value as u64);
+    let ok = run
+        .scalars
+        .iter()
+        .find(|s| s.metric == "ok")
+        .map(|s| s.value as u64);
     if !all_say {
         refuse("its details do not say when requests went out (an older version wrote it)");
         return Ok(());
@@ -113,7 +138,8 @@ fn give(run: &mut Run, gathered: Gathered) {
     let Ok(converted) = gathered.into_trends(|_| Ok(Vec::new()), &mut run.notes) else {
         return;
     };
-    run.trends.retain(|trend| converted.iter().all(|new| new.metric != trend.metric));
+    run.trends
+        .retain(|trend| converted.iter().all(|new| new.metric != trend.metric));
     run.trends.extend(converted);
 }
 
@@ -154,7 +180,10 @@ fn add(gathered: &mut Gathered, detail: &Detail) -> bool {
     if let Some(ttft) = detail.ttft {
         value("ttft", ttft - sent);
         if detail.output_tokens > 1 {
-            value("tpot", (detail.latency - ttft) / (detail.output_tokens - 1) as f64);
+            value(
+                "tpot",
+                (detail.latency - ttft) / (detail.output_tokens - 1) as f64,
+            );
         }
     }
     if let Some(ttfa) = detail.ttfa {

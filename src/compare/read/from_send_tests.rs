@@ -36,7 +36,10 @@ fn theirs() -> Run {
     let raw = |ms: f64| Values::Raw(vec![ms; 30]);
     let mut run = run("theirs", RunFacts::default(), Vec::new(), Vec::new());
     run.format = Format::Sglang;
-    run.trends = definitions.iter().filter_map(|d| d.trend(raw(50.0), Vec::new(), Vec::new())).collect();
+    run.trends = definitions
+        .iter()
+        .filter_map(|d| d.trend(raw(50.0), Vec::new(), Vec::new()))
+        .collect();
     run.scalars = vec![rate("ok_requests_per_second", "request_throughput", 1.0)];
     run
 }
@@ -61,11 +64,33 @@ fn details_give_times_from_the_send_of_requests_that_are_ok() {
     let mut details: Vec<String> = (0..30).map(|i| detail(i, "\"sent\": 0.005,", "null")).collect();
     details.push(detail(30, "", "\"timeout_total\""));
     let own = aligned("all", &details, ours(30, 1));
-    let mean = |metric| own.trends.iter().find(|t| t.metric == metric).unwrap().values.mean().unwrap();
-    for (metric, expected) in [("ttft", 55.0), ("ttfa", 55.0), ("service_time", 255.0), ("tpot", 10.0)] {
-        assert!((mean(metric) - expected).abs() < 1e-6, "{metric}: {}", mean(metric));
+    let mean = |metric| {
+        own.trends
+            .iter()
+            .find(|t| t.metric == metric)
+            .unwrap()
+            .values
+            .mean()
+            .unwrap()
+    };
+    for (metric, expected) in [
+        ("ttft", 55.0),
+        ("ttfa", 55.0),
+        ("service_time", 255.0),
+        ("tpot", 10.0),
+    ] {
+        assert!(
+            (mean(metric) - expected).abs() < 1e-6,
+            "{metric}: {}",
+            mean(metric)
+        );
     }
-    let per_second = own.scalars.iter().find(|s| s.metric == "ok_requests_per_second").unwrap().value;
+    let per_second = own
+        .scalars
+        .iter()
+        .find(|s| s.metric == "ok_requests_per_second")
+        .unwrap()
+        .value;
     assert!((per_second - 30.0 / (30.26 - 0.005)).abs() < 1e-6, "{per_second}");
     assert_ne!(word(&[own, theirs()], "ttft p50"), Word::Cannot(Why::OtherSense));
 }
@@ -80,9 +105,17 @@ fn what_cannot_be_converted_is_shown_and_not_judged() {
         ("few", &few, "do not have every request"),
     ] {
         let own = aligned(name, details, ours(30, 1));
-        assert!(own.notes.iter().any(|note| note.contains(why)), "{name}: {:?}", own.notes);
+        assert!(
+            own.notes.iter().any(|note| note.contains(why)),
+            "{name}: {:?}",
+            own.notes
+        );
         for row in ["ttft p50", "service_time mean", "ok_requests_per_second"] {
-            assert_eq!(word(&[own.clone(), theirs()], row), Word::Cannot(Why::OtherSense), "{name}: {row}");
+            assert_eq!(
+                word(&[own.clone(), theirs()], row),
+                Word::Cannot(Why::OtherSense),
+                "{name}: {row}"
+            );
         }
     }
 }
@@ -90,12 +123,18 @@ fn what_cannot_be_converted_is_shown_and_not_judged() {
 #[test]
 fn without_failures_all_requests_are_those_that_are_ok() {
     let own = aligned("clean", &[], ours(30, 0));
-    assert_ne!(word(&[own, theirs()], "service_time mean"), Word::Cannot(Why::OtherSense));
+    assert_ne!(
+        word(&[own, theirs()], "service_time mean"),
+        Word::Cannot(Why::OtherSense)
+    );
 }
 
 #[test]
 fn runs_of_this_program_alone_stay_as_they_are() {
     let mut runs = [ours(30, 0), ours(30, 0)];
     align(&mut runs, &[None, None]).unwrap();
-    assert!(runs.iter().all(|run| run.notes.is_empty() && run.trends.iter().all(|t| t.sense.is_empty())));
+    assert!(
+        runs.iter()
+            .all(|run| run.notes.is_empty() && run.trends.iter().all(|t| t.sense.is_empty()))
+    );
 }

@@ -148,7 +148,11 @@ fn foreign(text: &[u8]) -> Reason {
         .any(|b| *b < 0x20 && !b.is_ascii_whitespace());
     let is_vegeta = [&b"Timestamp"[..], b"BytesOut", b"BytesIn"];
     let head = &text[..text.len().min(4096)];
-    if is_binary && is_vegeta.iter().all(|mark| memchr::memmem::find(head, mark).is_some()) {
+    if is_binary
+        && is_vegeta
+            .iter()
+            .all(|mark| memchr::memmem::find(head, mark).is_some())
+    {
         return Reason::new(format!("is vegeta's own format, {expected}"))
             .hint("convert it: `vegeta encode -to json < FILE > FILE.jsonl`, or `vegeta report -type=json FILE`")
             .within("byte 0");
@@ -162,7 +166,9 @@ fn foreign(text: &[u8]) -> Reason {
     let known = if begins_with(b"request-start,") {
         Some("this is oha's CSV; run oha with --output-format json instead")
     } else if begins_with(b"Metric,avg") {
-        Some("this is AIPerf's CSV; pass profile_export_aiperf.json or profile_export.jsonl from the same folder")
+        Some(
+            "this is AIPerf's CSV; pass profile_export_aiperf.json or profile_export.jsonl from the same folder",
+        )
     } else if begins_with(b"[") && holds(b"\"start_time\"") && holds(b"\"request\"") {
         Some(
             "this is inference-perf's list of requests; pass summary_lifecycle_metrics.json or a stage's from the same \

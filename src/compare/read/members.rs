@@ -156,8 +156,11 @@ fn not_a_number(scanner: &mut Scanner<'_>) -> Result<Value> {
     scanner.copy(&mut text)?;
     match text.trim_ascii() {
         b"NaN" | b"Infinity" | b"-Infinity" => Ok(Value::Null),
-        text => serde_json::from_slice(text)
-            .map_err(|_| scanner.error(format!("found {}, expected a value", excerpt(text))).into()),
+        text => serde_json::from_slice(text).map_err(|_| {
+            scanner
+                .error(format!("found {}, expected a value", excerpt(text)))
+                .into()
+        }),
     }
 }
 

@@ -73,12 +73,20 @@ fn run_of(content: Content, label: &str, wanted: Wanted, again: impl Fn() -> Res
             run.format.description(),
             tool.name()
         ))
-        .hint(format!("write {}:FILE, or the file alone", run.format.tool().name()))),
+        .hint(format!(
+            "write {}:FILE, or the file alone",
+            run.format.tool().name()
+        ))),
         _ => Ok(run),
     }
 }
 
-fn run_of_any(content: Content, label: &str, wanted: Wanted, again: impl Fn() -> Result<Content>) -> Result<Run> {
+fn run_of_any(
+    content: Content,
+    label: &str,
+    wanted: Wanted,
+    again: impl Fn() -> Result<Content>,
+) -> Result<Run> {
     let choice = wanted.choice;
     let mut bytes = match content {
         Content::Points(bytes) => return choice.check(1).and_then(|()| points::run(bytes, label)),
@@ -103,14 +111,18 @@ fn run_of_any(content: Content, label: &str, wanted: Wanted, again: impl Fn() ->
         };
     }
     if let Some(format) = k6_summary::format(&members) {
-        return choice.check(1).and_then(|()| k6_summary::run(&members, format, label));
+        return choice
+            .check(1)
+            .and_then(|()| k6_summary::run(&members, format, label));
     }
     if oha::is_oha(&members) {
         return choice.check(1).and_then(|()| oha::run(&members, label));
     }
     // The marks of other tools may come late as well. A pipe cannot be read again, and has them in its head or not.
     if let Ok(Content::Object(whole)) = again()
-        && let Some(format) = peers::Marks::in_whole(whole)?.format().or_else(|| wanted.tool?.format())
+        && let Some(format) = peers::Marks::in_whole(whole)?
+            .format()
+            .or_else(|| wanted.tool?.format())
         && let Content::Object(bytes) = again()?
     {
         return peers::run(bytes, format, label, choice);

@@ -31,7 +31,12 @@ const DEFINITIONS: [Definition; 7] = [
         "from the send (connecting included) to the first event that is no thought",
     ),
     define("tbt", "inter_chunk_latency", "", "gaps between events with text"),
-    define("tpot", "inter_token_latency", TO_THE_END, "(end - first token) / (tokens - 1)"),
+    define(
+        "tpot",
+        "inter_token_latency",
+        TO_THE_END,
+        "(end - first token) / (tokens - 1)",
+    ),
     define(
         "service_time",
         "request_latency",
@@ -86,7 +91,10 @@ fn facts(members: &Members, requests: u64) -> Result<RunFacts> {
     };
     let config = members.get("input_config");
     let phases = config.and_then(|config| config["phases"].as_array());
-    let phase = phases.into_iter().flatten().find(|phase| phase["name"] == "profiling");
+    let phase = phases
+        .into_iter()
+        .flatten()
+        .find(|phase| phase["name"] == "profiling");
     let rate = phase.and_then(|phase| phase["request_rate"].as_f64().or_else(|| phase["rate"].as_f64()));
     let url = config.and_then(|config| config["endpoint"]["urls"][0].as_str());
     Ok(RunFacts {
@@ -106,8 +114,11 @@ fn spread(members: &Members, name: &str) -> Result<Vec<(Stat, f64)>> {
     let Some(metric) = members.get(name) else {
         return Ok(Vec::new());
     };
-    let fields = metric.as_object().ok_or_else(|| mistyped(name, metric, "an object"))?;
-    let scale = scale(&metric["unit"]).ok_or_else(|| mistyped(&format!("{name}.unit"), &metric["unit"], "a unit of time"))?;
+    let fields = metric
+        .as_object()
+        .ok_or_else(|| mistyped(name, metric, "an object"))?;
+    let scale = scale(&metric["unit"])
+        .ok_or_else(|| mistyped(&format!("{name}.unit"), &metric["unit"], "a unit of time"))?;
     let mut stats = Vec::new();
     for (key, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
         let Some(stat) = stat(key) else { continue };
@@ -220,25 +231,35 @@ pub fn records(mut from: Bytes, label: &str) -> Result<Run> {
     named(&mut run.notes, Format::AiperfRecords);
     if around.warmup > 0 {
         let n = around.warmup;
-        run.notes.push(format!("{n} requests of other phases, such as the warm-up, are left out"));
+        run.notes.push(format!(
+            "{n} requests of other phases, such as the warm-up, are left out"
+        ));
     }
     run.scalars = vec![
         count("requests", "lines", gathered.count + around.cancelled),
         count("ok", "lines without `error`", ok),
         count("failed", "lines with `error`", failed),
     ];
-    run.scalars.extend(error_rate("lines with `error`", failed, ok + failed));
+    run.scalars
+        .extend(error_rate("lines with `error`", failed, ok + failed));
     if around.cancelled > 0 {
-        run.scalars.push(count("cancelled", "was_cancelled", around.cancelled));
+        run.scalars
+            .push(count("cancelled", "was_cancelled", around.cancelled));
     }
     if let Some(seconds) = gathered.seconds() {
         let source = "lines without `error`";
-        run.scalars.push(rate("ok_requests_per_second", source, ok as f64 / seconds));
+        run.scalars
+            .push(rate("ok_requests_per_second", source, ok as f64 / seconds));
         let tokens = gathered.output_tokens;
         let per_second = tokens as f64 / seconds;
+        run.scalars.push(token_rate(
+            "output_tokens_per_second",
+            "output_sequence_length",
+            TOKENS,
+            per_second,
+        ));
         run.scalars
-            .push(token_rate("output_tokens_per_second", "output_sequence_length", TOKENS, per_second));
-        run.scalars.push(count("output_tokens", "output_sequence_length", tokens));
+            .push(count("output_tokens", "output_sequence_length", tokens));
     }
     gathered.give_rows(&mut run.scalars);
     run.trends = gathered.into_trends(|_| Ok(Vec::new()), &mut run.notes)?;
@@ -252,7 +273,11 @@ fn record(text: &[u8], gathered: &mut Gathered, around: &mut Around) -> Result<(
         false => wrong(format!("is not a record of AIPerf: {}", without_position(&e))),
     })?;
     let metadata = &line.metadata;
-    if metadata.benchmark_phase.as_deref().is_some_and(|phase| phase != "profiling") {
+    if metadata
+        .benchmark_phase
+        .as_deref()
+        .is_some_and(|phase| phase != "profiling")
+    {
         around.warmup += 1;
         return Ok(());
     }
@@ -262,8 +287,13 @@ fn record(text: &[u8], gathered: &mut Gathered, around: &mut Around) -> Result<(
     }
     let ok = line.error.is_none();
     let metrics = line.metrics.unwrap_or_default();
-    let tokens = metrics.get("output_sequence_length").and_then(|m| m.value.as_f64());
-    let span = (UnixNanos::from(metadata.request_start_ns), UnixNanos::from(metadata.request_end_ns));
+    let tokens = metrics
+        .get("output_sequence_length")
+        .and_then(|m| m.value.as_f64());
+    let span = (
+        UnixNanos::from(metadata.request_start_ns),
+        UnixNanos::from(metadata.request_end_ns),
+    );
     if span.1 < span.0 {
         return Err(wrong("`request_end_ns` is before `request_start_ns`"));
     }
@@ -273,9 +303,16 @@ fn record(text: &[u8], gathered: &mut Gathered, around: &mut Around) -> Result<(
         output_tokens: tokens.filter(|_| ok).unwrap_or(0.0).max(0.0) as u64,
     });
     for definition in DEFINITIONS.iter().filter(|_| ok) {
-        let Some(metric) = metrics.get(definition.source) else { continue };
-        let scale = scale(&metric.unit)
-            .ok_or_else(|| mistyped(&format!("metrics.{}.unit", definition.source), &metric.unit, "a unit of time"))?;
+        let Some(metric) = metrics.get(definition.source) else {
+            continue;
+        };
+        let scale = scale(&metric.unit).ok_or_else(|| {
+            mistyped(
+                &format!("metrics.{}.unit", definition.source),
+                &metric.unit,
+                "a unit of time",
+            )
+        })?;
         match &metric.value {
             // The gaps of a request are not independent, and have no rows of their own.
             Value::Array(values) => {
@@ -284,8 +321,9 @@ fn record(text: &[u8], gathered: &mut Gathered, around: &mut Around) -> Result<(
             }
             value => {
                 let number = value.as_f64();
-                let number =
-                    number.ok_or_else(|| mistyped(&format!("metrics.{}.value", definition.source), value, "a number"))?;
+                let number = number.ok_or_else(|| {
+                    mistyped(&format!("metrics.{}.value", definition.source), value, "a number")
+                })?;
                 gathered.value(definition.metric, Some(span.1), number * scale);
             }
         }

@@ -17,14 +17,21 @@ impl Choice {
     pub fn check(self, runs: u64) -> Result<()> {
         match self.0 {
             _ if runs == 0 => Err(wrong("has no run")),
-            None if runs > 1 => Err(Reason::new(format!("holds {runs} runs, and one is compared"))
-                .hint(format!("choose one by its number behind the name: FILE#1 to FILE#{runs}"))),
+            None if runs > 1 => Err(
+                Reason::new(format!("holds {runs} runs, and one is compared")).hint(format!(
+                    "choose one by its number behind the name: FILE#1 to FILE#{runs}"
+                )),
+            ),
             Some(number) if number == 0 || number > runs => {
                 let hint = match runs {
                     1 => "leave `#` and the number out".to_owned(),
                     _ => format!("choose one of FILE#1 to FILE#{runs}"),
                 };
-                let them = if runs == 1 { "one run".to_owned() } else { format!("{runs} runs") };
+                let them = if runs == 1 {
+                    "one run".to_owned()
+                } else {
+                    format!("{runs} runs")
+                };
                 Err(Reason::new(format!("has no run {number}: it holds {them}")).hint(hint))
             }
             _ => Ok(()),

@@ -194,7 +194,11 @@ fn one(found: Benchmark, tool: String, target: Option<String>, label: &str) -> R
     let mut run = blank(label, Format::Guidellm, facts);
     named(&mut run.notes, Format::Guidellm);
     for warning in &found.warnings {
-        let text = warning.message.as_deref().or(warning.code.as_deref()).unwrap_or_default();
+        let text = warning
+            .message
+            .as_deref()
+            .or(warning.code.as_deref())
+            .unwrap_or_default();
         run.notes.push(format!("guidellm warns: {text}"));
     }
     run.scalars = scalars(&found.metrics, totals);
@@ -243,7 +247,9 @@ fn stats(spread: &Spread, scale: f64) -> Vec<(Stat, f64)> {
         (Stat::Min, spread.min),
         (Stat::Max, spread.max),
     ];
-    let single = single.into_iter().filter_map(|(stat, value)| Some((stat, value? * scale)));
+    let single = single
+        .into_iter()
+        .filter_map(|(stat, value)| Some((stat, value? * scale)));
     let percentiles = spread.percentiles.iter().flatten().filter_map(|(key, value)| {
         let percentile = percentile(key)?;
         Some((Stat::Percentile(percentile), (*value)? * scale))
@@ -256,7 +262,11 @@ fn percentile(key: &str) -> Option<f64> {
     match key {
         "p001" => Some(0.1),
         "p999" => Some(99.9),
-        _ => key.strip_prefix('p')?.parse().ok().filter(|p| (0.0..=100.0).contains(p)),
+        _ => key
+            .strip_prefix('p')?
+            .parse()
+            .ok()
+            .filter(|p| (0.0..=100.0).contains(p)),
     }
 }
 
@@ -305,9 +315,21 @@ fn scalars(metrics: &Metrics, totals: Totals) -> Vec<Scalar> {
         }
     }
     for (metric, source, by) in [
-        ("output_tokens_per_second", "output_tokens_per_second", &metrics.output_tokens_per_second),
-        ("input_tokens_per_second", "prompt_tokens_per_second", &metrics.prompt_tokens_per_second),
-        ("total_tokens_per_second", "tokens_per_second", &metrics.tokens_per_second),
+        (
+            "output_tokens_per_second",
+            "output_tokens_per_second",
+            &metrics.output_tokens_per_second,
+        ),
+        (
+            "input_tokens_per_second",
+            "prompt_tokens_per_second",
+            &metrics.prompt_tokens_per_second,
+        ),
+        (
+            "total_tokens_per_second",
+            "tokens_per_second",
+            &metrics.tokens_per_second,
+        ),
     ] {
         let value = successful(by, |spread| spread.mean);
         scalars.extend(value.map(|value| token_rate(metric, source, TOKENS, value)));

@@ -63,7 +63,10 @@ pub fn run(from: Bytes, label: &str) -> Result<Run> {
     };
     let mut run = blank(label, Format::InferencePerf, facts);
     named(&mut run.notes, Format::InferencePerf);
-    if let Some(n) = members.count("successes.token_count_mismatches")?.filter(|n| *n > 0) {
+    if let Some(n) = members
+        .count("successes.token_count_mismatches")?
+        .filter(|n| *n > 0)
+    {
         run.notes.push(format!(
             "in {n} answers its tokenizer counts other tokens than the server states, which is in its tpot and tbt"
         ));
@@ -82,7 +85,9 @@ fn spread(members: &Members, path: &str) -> Result<Vec<(Stat, f64)>> {
     let Some(found) = members.get(path) else {
         return Ok(Vec::new());
     };
-    let fields = found.as_object().ok_or_else(|| mistyped(path, found, "an object"))?;
+    let fields = found
+        .as_object()
+        .ok_or_else(|| mistyped(path, found, "an object"))?;
     let mut stats = Vec::new();
     for (key, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
         let Some(stat) = stat(key) else { continue };

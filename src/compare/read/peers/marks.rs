@@ -19,7 +19,10 @@ type Rule = (Format, &'static [&'static str]);
 
 /// The first that holds decides.
 const RULES: [Rule; 11] = [
-    (Format::Vllm, &["model_id", "tokenizer_id", "num_prompts", "completed"]),
+    (
+        Format::Vllm,
+        &["model_id", "tokenizer_id", "num_prompts", "completed"],
+    ),
     (Format::Sglang, &["backend", "sharegpt_output_len", "completed"]),
     (Format::Sglang, &["backend", "total_output_tokens_retokenized"]),
     (Format::Guidellm, &["metadata.guidellm_version"]),
@@ -28,8 +31,14 @@ const RULES: [Rule; 11] = [
     (Format::Aiperf, &["request_latency.avg", "request_count.avg"]),
     (Format::AiperfRecords, &["metadata.request_start_ns", "metrics"]),
     (Format::InferencePerf, &["load_summary", "successes", "failures"]),
-    (Format::Vegeta, &["latencies.mean", "bytes_in.total", "status_codes"]),
-    (Format::VegetaResults, &["attack", "seq", "code", "timestamp", "latency"]),
+    (
+        Format::Vegeta,
+        &["latencies.mean", "bytes_in.total", "status_codes"],
+    ),
+    (
+        Format::VegetaResults,
+        &["attack", "seq", "code", "timestamp", "latency"],
+    ),
 ];
 
 impl Marks {

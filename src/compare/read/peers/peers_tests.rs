@@ -13,7 +13,9 @@ fn bytes(file: &str) -> Vec<u8> {
         return packed;
     }
     let mut plain = Vec::new();
-    flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut plain).unwrap();
+    flate2::read::GzDecoder::new(&packed[..])
+        .read_to_end(&mut plain)
+        .unwrap();
     plain
 }
 
@@ -27,12 +29,20 @@ const FILES: [(&str, Format, &[(&str, &str, f64)]); 8] = [
     (
         "vllm-detailed.json",
         Format::Vllm,
-        &[("ttft", "/*_ttft_ms", 1.0), ("tpot", "/*_tpot_ms", 1.0), ("tbt", "/*_itl_ms", 1.0)],
+        &[
+            ("ttft", "/*_ttft_ms", 1.0),
+            ("tpot", "/*_tpot_ms", 1.0),
+            ("tbt", "/*_itl_ms", 1.0),
+        ],
     ),
     (
         "vllm-summary.json",
         Format::Vllm,
-        &[("ttft", "/*_ttft_ms", 1.0), ("tpot", "/*_tpot_ms", 1.0), ("tbt", "/*_itl_ms", 1.0)],
+        &[
+            ("ttft", "/*_ttft_ms", 1.0),
+            ("tpot", "/*_tpot_ms", 1.0),
+            ("tbt", "/*_itl_ms", 1.0),
+        ],
     ),
     (
         "sglang-details.jsonl",
@@ -48,9 +58,21 @@ const FILES: [(&str, Format, &[(&str, &str, f64)]); 8] = [
         "guidellm.json.gz",
         Format::Guidellm,
         &[
-            ("ttft", "/benchmarks/0/metrics/time_to_first_token_ms/successful/*", 1.0),
-            ("tpot", "/benchmarks/0/metrics/inter_token_latency_ms/successful/*", 1.0),
-            ("service_time", "/benchmarks/0/metrics/request_latency/successful/*", 1e3),
+            (
+                "ttft",
+                "/benchmarks/0/metrics/time_to_first_token_ms/successful/*",
+                1.0,
+            ),
+            (
+                "tpot",
+                "/benchmarks/0/metrics/inter_token_latency_ms/successful/*",
+                1.0,
+            ),
+            (
+                "service_time",
+                "/benchmarks/0/metrics/request_latency/successful/*",
+                1e3,
+            ),
         ],
     ),
     (
@@ -82,7 +104,11 @@ const FILES: [(&str, Format, &[(&str, &str, f64)]); 8] = [
         Format::InferencePerf,
         &[("ttft", "/successes/latency/time_to_first_token/*", 1e3)],
     ),
-    ("vegeta-report.json", Format::Vegeta, &[("service_time", "/latencies/*", 1e-6)]),
+    (
+        "vegeta-report.json",
+        Format::Vegeta,
+        &[("service_time", "/latencies/*", 1e-6)],
+    ),
 ];
 
 /// How the tools write a statistic.
@@ -110,7 +136,9 @@ fn every_figure_is_the_one_in_the_file() {
             let mut compared = 0;
             for stat in Statistic::ALL {
                 let theirs = spellings(stat).into_iter().find_map(|name| {
-                    document.pointer(&pointer.replace('*', &name)).and_then(Value::as_f64)
+                    document
+                        .pointer(&pointer.replace('*', &name))
+                        .and_then(Value::as_f64)
                 });
                 let Some(theirs) = theirs else { continue };
                 let ours = prepared.figure(metric, stat);
@@ -144,8 +172,11 @@ fn values_of_requests_give_the_stated_figures() {
                     Stat::Min => values[0],
                     Stat::Max => values[values.len() - 1],
                     Stat::Mean => trend.values.mean().unwrap(),
+                    // Its sum of shares decides which of two ranks a percentile between them is.
                     Stat::Percentile(p) if by_rank => {
-                        values[((p / 100.0 * values.len() as f64 - 1e-9).ceil() as usize).max(1) - 1]
+                        let rank = (p / 100.0 * values.len() as f64 - 1e-9).ceil().max(1.0) as usize;
+                        let next = values[rank.min(values.len() - 1)];
+                        if next == *stated { next } else { values[rank - 1] }
                     }
                     Stat::Percentile(p) => trend.values.percentile(*p).unwrap(),
                 };
@@ -166,20 +197,36 @@ fn records_of_aiperf_give_the_figures_of_its_summary() {
     let (records, summary) = (Prepared::new(&records, false), Prepared::new(&summary, false));
     for metric in ["ttft", "ttfa", "tbt", "tpot", "service_time"] {
         for stat in Statistic::ALL {
-            let Some(stated) = summary.figure(metric, stat) else { continue };
+            let Some(stated) = summary.figure(metric, stat) else {
+                continue;
+            };
             let made = records.figure(metric, stat).unwrap();
-            assert!((made - stated).abs() <= 1e-9 * stated, "{metric} {stat}: {made}, {stated}");
+            assert!(
+                (made - stated).abs() <= 1e-9 * stated,
+                "{metric} {stat}: {made}, {stated}"
+            );
         }
     }
     for metric in ["requests", "ok", "failed", "output_tokens"] {
-        assert_eq!(records.scalar_value(metric), summary.scalar_value(metric), "{metric}");
+        assert_eq!(
+            records.scalar_value(metric),
+            summary.scalar_value(metric),
+            "{metric}"
+        );
     }
 }
 
 #[test]
 fn results_of_vegeta_are_the_same_in_json_and_csv() {
-    let (json, csv, report) = (read("vegeta.jsonl"), read("vegeta.csv"), read("vegeta-report.json"));
-    assert_eq!((json.format, csv.format), (Format::VegetaResults, Format::VegetaResults));
+    let (json, csv, report) = (
+        read("vegeta.jsonl"),
+        read("vegeta.csv"),
+        read("vegeta-report.json"),
+    );
+    assert_eq!(
+        (json.format, csv.format),
+        (Format::VegetaResults, Format::VegetaResults)
+    );
     let [json, csv, report] = [&json, &csv, &report].map(|run| Prepared::new(run, false));
     for stat in Statistic::ALL {
         let figure = json.figure("service_time", stat).unwrap();
@@ -187,8 +234,18 @@ fn results_of_vegeta_are_the_same_in_json_and_csv() {
     }
     let mean = json.figure("service_time", Statistic::Mean).unwrap();
     let stated = report.figure("service_time", Statistic::Mean).unwrap();
-    assert!((mean - stated).abs() < 1e-5, "{mean}, {stated}: vegeta's mean is whole nanoseconds");
-    for metric in ["requests", "ok", "failed", "bytes_sent", "bytes_received", "error_rate"] {
+    assert!(
+        (mean - stated).abs() < 1e-5,
+        "{mean}, {stated}: vegeta's mean is whole nanoseconds"
+    );
+    for metric in [
+        "requests",
+        "ok",
+        "failed",
+        "bytes_sent",
+        "bytes_received",
+        "error_rate",
+    ] {
         assert_eq!(json.scalar_value(metric), report.scalar_value(metric), "{metric}");
     }
     let (made, stated) = (
@@ -205,8 +262,16 @@ fn counts_and_rates_are_those_in_the_files() {
     let cases: [(&str, &str, f64); 15] = [
         ("vllm-detailed.json", "requests", 20.0),
         ("vllm-detailed.json", "ok_requests_per_second", 16.04124549424883),
-        ("vllm-detailed.json", "output_tokens_per_second", 673.7323107584508),
-        ("vllm-detailed.json", "total_tokens_per_second", 1000.9737188411269),
+        (
+            "vllm-detailed.json",
+            "output_tokens_per_second",
+            673.7323107584508,
+        ),
+        (
+            "vllm-detailed.json",
+            "total_tokens_per_second",
+            1000.9737188411269,
+        ),
         ("vllm-summary.json", "requests_per_second", 607.2758147994676),
         ("vllm-summary.json", "output_tokens", 510_000.0),
         ("guidellm.json.gz", "ok", 20.0),
@@ -216,7 +281,11 @@ fn counts_and_rates_are_those_in_the_files() {
         ("aiperf.json", "ok_requests_per_second", 15.77107457587129),
         ("aiperf.json", "output_tokens_per_second", 315.4214915174258),
         ("sglang-details.jsonl", "ok", 60.0),
-        ("inference-perf-summary.json", "ok_requests_per_second", 4.903027227985516),
+        (
+            "inference-perf-summary.json",
+            "ok_requests_per_second",
+            4.903027227985516,
+        ),
         ("vegeta-report.json", "offered_per_second", 5.084801935122123),
     ];
     for (file, metric, expected) in cases {
@@ -230,16 +299,27 @@ fn counts_and_rates_are_those_in_the_files() {
 #[test]
 fn the_notes_say_as_what_a_file_was_read() {
     for (file, expected) in [
-        ("vllm-summary.json", "read as the result of `vllm bench serve`, recognized by `model_id`"),
+        (
+            "vllm-summary.json",
+            "read as the result of `vllm bench serve`, recognized by `model_id`",
+        ),
         ("guidellm.json.gz", "read as guidellm's benchmarks.json"),
         ("vegeta.csv", "read as the results of `vegeta encode`"),
     ] {
         let run = read(file);
-        assert!(run.notes.iter().any(|n| n.contains(expected)), "{file}: {:?}", run.notes);
+        assert!(
+            run.notes.iter().any(|n| n.contains(expected)),
+            "{file}: {:?}",
+            run.notes
+        );
     }
     // The lists of that file were shortened to five values: they are not of all requests.
     let run = read("vllm-summary.json");
-    assert!(run.notes.iter().any(|n| n.contains("`latencies` has 5 values")), "{:?}", run.notes);
+    assert!(
+        run.notes.iter().any(|n| n.contains("`latencies` has 5 values")),
+        "{:?}",
+        run.notes
+    );
     assert!(run.trends.iter().all(|t| t.metric != "service_time"));
 }
 
@@ -250,7 +330,8 @@ fn failure(text: &[u8]) -> String {
 #[test]
 fn members_that_come_in_another_order_are_found() {
     let run = read("vllm-summary.json");
-    let mut members: Vec<(String, Value)> = match serde_json::from_slice(&bytes("vllm-summary.json")).unwrap() {
+    let mut members: Vec<(String, Value)> = match serde_json::from_slice(&bytes("vllm-summary.json")).unwrap()
+    {
         Value::Object(members) => members.into_iter().collect(),
         _ => unreachable!("it is an object"),
     };
@@ -285,8 +366,14 @@ fn figures_of_nothing_are_none() {
 fn wrong_members_are_named() {
     let vllm = r#"{"model_id": "m", "tokenizer_id": "t", "num_prompts": 2, "#;
     for (text, expected) in [
-        (format!(r#"{vllm} "completed": -1}}"#), "`completed`: found `-1`, expected a whole number"),
-        (format!(r#"{vllm} "completed": 2}}"#), "`request_throughput`: is missing"),
+        (
+            format!(r#"{vllm} "completed": -1}}"#),
+            "`completed`: found `-1`, expected a whole number",
+        ),
+        (
+            format!(r#"{vllm} "completed": 2}}"#),
+            "`request_throughput`: is missing",
+        ),
         (
             format!(r#"{vllm} "completed": 2, "request_throughput": 1, "mean_ttft_ms": "1"}}"#),
             "`mean_ttft_ms`: found `\"1\"`, expected a number",
@@ -295,7 +382,10 @@ fn wrong_members_are_named() {
             format!(r#"{vllm} "completed": 2, "request_throughput": 1, "ttfts": [0.1, "x"]}}"#),
             "in `ttfts[1]`: found `\"x\"`, expected a number",
         ),
-        (format!(r#"{vllm} "completed": 2, "ttfts": [0.1"#), "the file ends here"),
+        (
+            format!(r#"{vllm} "completed": 2, "ttfts": [0.1"#),
+            "the file ends here",
+        ),
         (
             r#"{"aiperf_version": "1", "input_config": {}, "request_count": {"avg": 1},
                 "time_to_first_token": {"unit": "parsec", "avg": 1}}"#
@@ -307,11 +397,15 @@ fn wrong_members_are_named() {
             "begins with",
         ),
         (
-            "1796038333913878497,200,1,106,0,,,chat,0,POST,http://h/,aGk=\n1796038333913878497,200\n".to_owned(),
+            "1796038333913878497,200,1,106,0,,,chat,0,POST,http://h/,aGk=\n1796038333913878497,200\n"
+                .to_owned(),
             "line 2: has 2 columns, but vegeta writes 12",
         ),
         ("Metric,avg,min\n".to_owned(), "this is AIPerf's CSV"),
-        ("[{\"start_time\": 1, \"request\": \"\"}]".to_owned(), "inference-perf's list of requests"),
+        (
+            "[{\"start_time\": 1, \"request\": \"\"}]".to_owned(),
+            "inference-perf's list of requests",
+        ),
     ] {
         let found = failure(text.as_bytes());
         assert!(found.contains(expected), "{found}, expected {expected}");
@@ -321,7 +415,10 @@ fn wrong_members_are_named() {
 #[test]
 fn cut_and_damaged_files_are_a_run_or_a_clear_error() {
     let names = FILES.map(|(file, ..)| file);
-    for file in names.into_iter().chain(["aiperf-records.jsonl", "vegeta.jsonl", "vegeta.csv"]) {
+    for file in names
+        .into_iter()
+        .chain(["aiperf-records.jsonl", "vegeta.jsonl", "vegeta.csv"])
+    {
         let whole = bytes(file);
         let lines = file == "aiperf-records.jsonl" || file.starts_with("vegeta.");
         let step = whole.len() / 100 + 1;
@@ -330,12 +427,18 @@ fn cut_and_damaged_files_are_a_run_or_a_clear_error() {
             let rest = whole[end..].trim_ascii().is_empty();
             assert!(lines || rest || read.is_err(), "{file}: {end} bytes are a run");
             if let Err(reason) = read {
-                assert!(reason.hint.is_some() && !reason.to_string().contains('\n'), "{file}: {reason}");
+                assert!(
+                    reason.hint.is_some() && !reason.to_string().contains('\n'),
+                    "{file}: {reason}"
+                );
             }
             let mut damaged = whole.clone();
             damaged[end] ^= 1 << (end % 8);
             if let Err(reason) = run_of_bytes(&damaged, file) {
-                assert!(reason.hint.is_some() && reason.to_string().len() < 900, "{file}: {reason}");
+                assert!(
+                    reason.hint.is_some() && reason.to_string().len() < 900,
+                    "{file}: {reason}"
+                );
             }
         }
     }

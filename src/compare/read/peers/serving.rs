@@ -21,7 +21,12 @@ const CONNECTING: &str = "from the send (connecting included) to the first event
 
 const VLLM: [Definition; 4] = [
     define("ttft", "ttft", SENT, CONNECTING),
-    define("tbt", "itl", "", "gaps between events with choices; stamped after parsing"),
+    define(
+        "tbt",
+        "itl",
+        "",
+        "gaps between events with choices; stamped after parsing",
+    ),
     define("tpot", "tpot", TO_THE_END, "(end - first token) / (tokens - 1)"),
     define(
         "service_time",
@@ -48,7 +53,12 @@ const VLLM_CHAT: [Definition; 4] = [
 ];
 const SGLANG: [Definition; 4] = [
     define("ttft", "ttft", SENT, CONNECTING),
-    define("tbt", "itl", "", "gaps between events with text; stamped after parsing"),
+    define(
+        "tbt",
+        "itl",
+        "",
+        "gaps between events with text; stamped after parsing",
+    ),
     define("tpot", "tpot", TO_THE_END, "(end - first token) / (tokens - 1)"),
     define(
         "service_time",
@@ -104,7 +114,9 @@ fn object(scanner: &mut Scanner<'_>) -> Result<(Members, Lists)> {
         }),
         ("errors", Some(b'[')) => scanner.array(|scanner| {
             let error: Option<Value> = scanner.parse()?;
-            lists.failed.push(error.is_some_and(|error| error != Value::String(String::new())));
+            lists
+                .failed
+                .push(error.is_some_and(|error| error != Value::String(String::new())));
             Ok(())
         }),
         ("itls", Some(b'[')) => scanner.array(|scanner| lists.request_gaps(scanner)),
@@ -235,10 +247,11 @@ fn facts(members: &Members, format: Format, requests: u64) -> Result<RunFacts> {
 
 /// Writes `20261129-112814`, which is local time, as other tools write an instant.
 fn readable(date: &str) -> String {
-    let plain = date.len() == 15 && date.bytes().enumerate().all(|(i, b)| match i {
-        8 => b == b'-',
-        _ => b.is_ascii_digit(),
-    });
+    let plain = date.len() == 15
+        && date.bytes().enumerate().all(|(i, b)| match i {
+            8 => b == b'-',
+            _ => b.is_ascii_digit(),
+        });
     match plain {
         true => format!(
             "{}-{}-{}T{}:{}:{}",
@@ -335,7 +348,9 @@ fn gather(lists: &Lists, definitions: &'static [Definition], failed: u64) -> Gat
         let latency = lists.latencies.get(i).copied();
         let nanos = |seconds: f64| (seconds * 1e9) as UnixNanos;
         let start = lists.start_times.get(i).copied();
-        let span = start.zip(latency).map(|(start, latency)| (nanos(start), nanos(start + latency)));
+        let span = start
+            .zip(latency)
+            .map(|(start, latency)| (nanos(start), nanos(start + latency)));
         let tokens = lists.output_lens.get(i).copied().unwrap_or(0);
         gathered.request(Request {
             span,

@@ -62,7 +62,11 @@ pub fn report(from: Bytes, label: &str) -> Result<Run> {
     // Its share of successes is that of status codes below 400, with no error.
     let share = members.number("success")?.unwrap_or(0.0);
     if !(0.0..=1.0).contains(&share) {
-        return Err(mistyped("success", &members.values["success"], "a share from 0 to 1"));
+        return Err(mistyped(
+            "success",
+            &members.values["success"],
+            "a share from 0 to 1",
+        ));
     }
     let ok = (share * requests as f64).round() as u64;
     figures(&mut run, requests, ok);
@@ -76,7 +80,10 @@ pub fn report(from: Bytes, label: &str) -> Result<Run> {
         scalar.differs = Some(RATE);
         run.scalars.push(scalar);
     }
-    for (metric, source) in [("bytes_received", "bytes_in.total"), ("bytes_sent", "bytes_out.total")] {
+    for (metric, source) in [
+        ("bytes_received", "bytes_in.total"),
+        ("bytes_sent", "bytes_out.total"),
+    ] {
         let value = members.number(source)?;
         run.scalars.extend(value.map(|n| bytes(metric, source, n)));
     }
@@ -140,7 +147,8 @@ impl Results {
             ok: (200..400).contains(&hit.code) && !hit.has_error,
             output_tokens: 0,
         });
-        self.gathered.value("service_time", Some(end), hit.latency as f64 / 1e6);
+        self.gathered
+            .value("service_time", Some(end), hit.latency as f64 / 1e6);
         self.bytes_in = self.bytes_in.saturating_add(hit.bytes_in);
         self.bytes_out = self.bytes_out.saturating_add(hit.bytes_out);
     }
@@ -166,8 +174,10 @@ impl Results {
             scalar.differs = Some(THROUGHPUT);
             run.scalars.push(scalar);
         }
-        run.scalars.push(bytes("bytes_received", "bytes_in", self.bytes_in as f64));
-        run.scalars.push(bytes("bytes_sent", "bytes_out", self.bytes_out as f64));
+        run.scalars
+            .push(bytes("bytes_received", "bytes_in", self.bytes_in as f64));
+        run.scalars
+            .push(bytes("bytes_sent", "bytes_out", self.bytes_out as f64));
         self.gathered.give_rows(&mut run.scalars);
         run.trends = self.gathered.into_trends(|_| Ok(Vec::new()), &mut run.notes)?;
         Ok(run)
@@ -240,8 +250,9 @@ pub fn csv(from: Bytes, label: &str) -> Result<Run> {
         }
         let number = |column: usize| {
             let text = records.field(column);
-            text.parse::<u64>()
-                .map_err(|_| wrong(format!("{} is not a whole number", excerpt(text.as_bytes()))).within(&place))
+            text.parse::<u64>().map_err(|_| {
+                wrong(format!("{} is not a whole number", excerpt(text.as_bytes()))).within(&place)
+            })
         };
         let hit = Hit {
             at: UnixNanos::from(number(0)?),
