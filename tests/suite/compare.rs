@@ -434,7 +434,7 @@ fn a_run_that_is_not_the_one_that_was_named_is_refused() {
         assert!(stderr(&output).contains("hint:"), "{args:?}: {}", stderr(&output));
     }
     for file in [&vllm, &guidellm, &peer("vegeta.csv"), &peer("oha.json")] {
-        let output = scratch.run(&["merge", file, file.as_str()]);
+        let output = scratch.run(&["merge", file, &peer("vllm-detailed.json")]);
         assert_eq!(code(&output), Some(104), "{}", stderr(&output));
         let text = stderr(&output);
         assert!(
