@@ -23,9 +23,10 @@ fn read(file: &str) -> Run {
     run_of_bytes(&bytes(file), file).unwrap_or_else(|e| panic!("{file}: {e}"))
 }
 
-/// The figures of each file: our metric, where their figure stands without its statistic, and how many milliseconds
-/// one is.
-const FILES: [(&str, Format, &[(&str, &str, f64)]); 8] = [
+/// Our metric, where their figures stand without their statistic, and how many milliseconds one is.
+type Place = (&'static str, &'static str, f64);
+
+const FILES: [(&str, Format, &[Place]); 8] = [
     (
         "vllm-detailed.json",
         Format::Vllm,
