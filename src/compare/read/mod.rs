@@ -1,7 +1,7 @@
 //! Reads the file of any supported tool into a run. The format is recognized by the content; the name does not matter.
 //!
 //! ```text
-//! file -> unpacked -> first bytes -> one JSON object -> ours, k6's summaries, oha's, those of LLM load tools (`peers/`)
+//! file -> unpacked -> first bytes -> one JSON object -> ours, k6's summaries, oha's, other tools' (`peers/`)
 //!                                 -> JSON lines      -> k6's --out json, AIPerf's and vegeta's requests
 //!                                 -> CSV             -> k6's --out csv, vegeta's requests
 //! ```

@@ -56,8 +56,8 @@ const DEFINITIONS: [Definition; 7] = [
         "from the credit, when a request may go out, to the send",
     ),
 ];
-const TOKENS: &str = "tokens as its tokenizer counts them, or the server with --use-server-token-count; over the time to \
-                      the last answer";
+const TOKENS: &str = "tokens as its tokenizer counts them, or the server with --use-server-token-count; over the time \
+                      to the last answer";
 
 /// Reads the figures.
 pub fn summary(from: Bytes, label: &str) -> Result<Run> {
