@@ -2,13 +2,13 @@
 
 use crate::cli::values::listen::listen_address;
 use crate::cli::values::number::duration;
-use crate::units::{MINUTE, Nanos};
+use crate::metrics_listen::LINGER;
+use crate::units::Nanos;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 use std::net::SocketAddr;
 
 const OUTPUT: &str = "Output";
-const LINGER_MAX: Nanos = 60 * MINUTE;
 
 #[derive(Clone, Debug, Args)]
 pub struct MetricsListenArgs {
@@ -41,7 +41,7 @@ pub struct MetricsListenArgs {
         env = "LLMLOAD_METRICS_LINGER",
         hide_env = true,
         value_name = "DURATION",
-        value_parser = duration(0..=LINGER_MAX),
+        value_parser = duration(LINGER),
         help_heading = OUTPUT
     )]
     pub metrics_linger: Option<Nanos>,

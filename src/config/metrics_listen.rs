@@ -3,10 +3,16 @@
 
 use crate::cli::MetricsListenArgs;
 use crate::error::{Mistake, Reason, quoted};
-use crate::metrics_listen::ListenConfig;
+use crate::metrics_listen::{LINGER, ListenConfig};
+use crate::units::check_duration;
 
 /// Reads the options; `None` means that nothing listens.
 pub(super) fn listen_config(args: &MetricsListenArgs, mistakes: &mut Vec<Mistake>) -> Option<ListenConfig> {
+    if let Some(linger) = args.metrics_linger
+        && let Err(reason) = check_duration(linger, &LINGER)
+    {
+        mistakes.push(reason.at("--metrics-linger", 0));
+    }
     let Some(address) = args.metrics_listen else {
         let alone = [
             ("--metrics-listen-any", args.metrics_listen_any),

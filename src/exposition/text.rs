@@ -54,7 +54,7 @@ pub fn render(figures: &Figures, format: Format) -> String {
     let mut out = String::with_capacity(16 << 10);
     let span = match figures.is_last {
         true => "of the whole run",
-        false => "of the last 10 s, or since the last push if that was earlier",
+        false => "of the last 10 s, or of the push interval if that is longer",
     };
     for family in &FAMILIES {
         let span = match family.kind {

@@ -13,4 +13,4 @@ mod server;
 mod settings;
 
 pub use listener::MetricsListener;
-pub use settings::ListenConfig;
+pub use settings::{LINGER, ListenConfig};

@@ -12,10 +12,11 @@ use super::listener::Shared;
 use super::request::{self, Asked, HEAD_BYTES_MAX};
 use crate::exposition::{Figures, Format, render};
 
-/// The most scrapers at a time. One more takes the place of the oldest, so that nobody can keep all places.
-pub const CONNECTIONS_MAX: usize = 32;
+/// The most scrapers at a time: few beside the descriptors that a run has in reserve. One more takes the place of the
+/// one whose time ends first, so that nobody can keep all places.
+const CONNECTIONS_MAX: usize = 16;
 /// The time in which a request has to arrive.
-pub const REQUEST_LIMIT: Duration = Duration::from_secs(5);
+const REQUEST_LIMIT: Duration = Duration::from_secs(5);
 /// The time in which an answer has to be taken.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// The time in which the scraper has to close when it has its answer. What it still sends is read, because the kernel

@@ -1,8 +1,12 @@
 //! The settings of listening: where, and for how long after the run.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 
-use crate::units::Nanos;
+use crate::units::{MINUTE, Nanos};
+
+/// How long a finished run may go on answering.
+pub const LINGER: RangeInclusive<Nanos> = 0..=60 * MINUTE;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ListenConfig {
