@@ -367,10 +367,17 @@ fn a_real_prometheus_scrapes_a_run_to_its_last_figures() {
     };
     let mut guard = Guard(child);
     let url = prometheus.parse().unwrap();
-    wait_until("Prometheus listens", || {
-        assert!(guard.0.try_wait().unwrap().is_none(), "Prometheus ended");
-        TcpStream::connect(&prometheus).is_ok()
-    });
+    wait_until(
+        "Prometheus is ready, which it is not as soon as it listens",
+        || {
+            assert!(guard.0.try_wait().unwrap().is_none(), "Prometheus ended");
+            let listens = TcpStream::connect(&prometheus).is_ok();
+            listens
+                && exchange(url, "GET /-/ready", "Connection: close\r\n")
+                    .0
+                    .starts_with("HTTP/1.1 200")
+        },
+    );
     let count = |query: &str| {
         let answer = get_json(url, &format!("/api/v1/query?query={query}"));
         answer["data"]["result"][0]["value"][1]
