@@ -67,7 +67,7 @@ def during(url, path):
     described = ask(url, "targets/metadata", metric="llm_requests")
     print(f"format of the scrapes: {'OpenMetrics' if described else 'text 0.0.4'}")
     empty, count = variables(url, dashboard), 0
-    print(f"{'panel':<36} {'series':<10} newest value of the first")
+    print(f"{'panel':<36} {'series':<10} newest values, of the first series of each expression")
     for panel in dashboard["panels"]:
         found = [values(url, target["expr"]) for target in panel.get("targets", [])]
         count += len(found)
