@@ -333,51 +333,54 @@ fn counts_go_on_over_repetitions() {
     live.wait().expect(0);
 }
 
-/// The real one, from Debian's package `prometheus`.
-#[test]
-fn a_real_prometheus_scrapes_a_run_to_its_last_figures() {
-    let mock = mock(mock_options());
-    let dir = Dir::new();
-    let (path, output) = (profile(&dir, "60s", ""), dir.path("result.json"));
+/// A real Prometheus, from Debian's package `prometheus`, that scrapes an address every second; `None` without one.
+fn prometheus(dir: &Dir, scrapes: SocketAddr) -> Option<(Guard, SocketAddr)> {
     let port = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap()
         .port();
-    let prometheus = format!("127.0.0.1:{port}");
-    let (live, address) = scraped(&path, mock.address, &["--output", &output]);
+    let url = SocketAddr::from(([127, 0, 0, 1], port));
     let config = format!(
         "global: {{ scrape_interval: 1s }}\nscrape_configs:\n  - job_name: llmload\n    static_configs: [{{ targets: \
-         [\"{address}\"] }}]\n"
+         [\"{scrapes}\"] }}]\n"
     );
     let spawned = Command::new("prometheus")
         .arg(format!("--config.file={}", dir.write("prometheus.yml", &config)))
         .arg(format!("--storage.tsdb.path={}", dir.path("data")))
-        .arg(format!("--web.listen-address={prometheus}"))
+        .arg(format!("--web.listen-address={url}"))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn();
-    let Ok(child) = spawned else {
-        skipped(
-            "a_real_prometheus_scrapes_a_run_to_its_last_figures",
-            "prometheus",
-        );
-        return;
-    };
-    let mut guard = Guard(child);
-    let url = prometheus.parse().unwrap();
+    let mut guard = Guard(spawned.ok()?);
     wait_until(
         "Prometheus is ready, which it is not as soon as it listens",
         || {
             assert!(guard.0.try_wait().unwrap().is_none(), "Prometheus ended");
-            let listens = TcpStream::connect(&prometheus).is_ok();
+            let listens = TcpStream::connect(url).is_ok();
             listens
                 && exchange(url, "GET /-/ready", "Connection: close\r\n")
                     .0
                     .starts_with("HTTP/1.1 200")
         },
     );
+    Some((guard, url))
+}
+
+#[test]
+fn a_real_prometheus_scrapes_a_run_to_its_last_figures() {
+    let mock = mock(mock_options());
+    let dir = Dir::new();
+    let (path, output) = (profile(&dir, "60s", ""), dir.path("result.json"));
+    let (live, address) = scraped(&path, mock.address, &["--output", &output]);
+    let Some((_guard, url)) = prometheus(&dir, address) else {
+        skipped(
+            "a_real_prometheus_scrapes_a_run_to_its_last_figures",
+            "prometheus",
+        );
+        return;
+    };
     let count = |query: &str| {
         let answer = get_json(url, &format!("/api/v1/query?query={query}"));
         answer["data"]["result"][0]["value"][1]
