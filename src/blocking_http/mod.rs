@@ -1,20 +1,19 @@
 //! Sends one small request at a time over a blocking socket: health checks, models lists, statistics, pushes. Nothing
 //! here is part of a measurement.
 
+mod connect;
 mod wire;
 
 use std::fmt;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
-
 use crate::blocking_http::wire::Wire;
-use crate::error::{is_shortage, lossless, printable};
+use crate::error::{lossless, printable};
 use crate::http1::{Body, ContentType, HttpError, Limits, Method, ResponseParser, Step, encode, location};
 use crate::metrics::TlsFailure;
 use crate::tls::TlsTarget;
+pub use connect::accepts;
 
 /// The largest body of an answer. The models list of a gateway with thousands of models fits.
 pub const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
@@ -77,52 +76,6 @@ impl fmt::Display for ProbeError {
 }
 
 impl std::error::Error for ProbeError {}
-
-/// Connects from the first of `sources` that is of the family of `address`; without one, the system chooses. Errors
-/// distinguish a shortage of this host from an answer of the peer.
-fn connect(address: &SocketAddr, sources: &[IpAddr], limit: Duration) -> Result<TcpStream, ProbeError> {
-    let source = sources
-        .iter()
-        .find(|source| source.is_ipv4() == address.is_ipv4());
-    let connected = match source {
-        None => TcpStream::connect_timeout(address, limit),
-        Some(source) => connect_from(*source, address, limit),
-    };
-    connected.map_err(|e| match e.raw_os_error() {
-        // The error also occurs for an address that this host has no route to, such as ::1 without IPv6.
-        Some(errno) if is_shortage(errno) && (errno != libc::EADDRNOTAVAIL || has_route(address)) => {
-            ProbeError::Shortage(errno)
-        }
-        _ => wire::explain(&e, limit),
-    })
-}
-
-/// Tells whether an address accepts connections. Its port is free again at once: the load may need each of its source
-/// addresses' ports.
-pub fn accepts(address: &SocketAddr, sources: &[IpAddr], limit: Duration) -> Result<(), ProbeError> {
-    let stream = connect(address, sources, limit)?;
-    if !sources.is_empty() {
-        // If this fails the port is not free for a minute.
-        let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-    }
-    Ok(())
-}
-
-fn connect_from(source: IpAddr, address: &SocketAddr, limit: Duration) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(*address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.bind(&SocketAddr::new(source, 0).into())?;
-    socket.connect_timeout(&(*address).into(), limit)?;
-    Ok(socket.into())
-}
-
-/// Whether packets to the address could leave this host. Ports of UDP are apart from those of TCP.
-fn has_route(address: &SocketAddr) -> bool {
-    let any: IpAddr = match address {
-        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    };
-    UdpSocket::bind((any, 0)).is_ok_and(|socket| socket.connect(address).is_ok())
-}
 
 /// The server to ask, and the time limit for a whole exchange.
 #[derive(Clone, Copy, Debug)]

@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use crate::blocking_http::connect::connect;
 use crate::blocking_http::{Peer, ProbeError};
 use crate::metrics::TlsFailure;
 use crate::tls::{Pool, TlsConnection, TlsEnd};
@@ -26,7 +27,7 @@ impl Wire {
     /// Connects and completes the TLS handshake, if there is one.
     pub(super) fn connect(peer: &Peer<'_>, deadline: Instant) -> Result<Wire, ProbeError> {
         let explain = |e: std::io::Error| explain(&e, peer.limit);
-        let stream = super::connect(&peer.address, peer.sources, peer.limit)?;
+        let stream = connect(&peer.address, peer.sources, peer.limit)?;
         stream.set_nodelay(true).map_err(explain)?;
         let mut wire = Wire {
             stream,
