@@ -19,7 +19,7 @@ use std::path::Path;
 mod damage;
 mod generator;
 
-use damage::{Random, damage};
+pub use damage::{Random, damage};
 
 fn seed(test: &str) -> u64 {
     let seed = match std::env::var("SEED") {

@@ -33,6 +33,7 @@ mod failures;
 mod files;
 mod find_limit;
 mod fitness;
+mod fuzzed;
 mod goodput;
 mod hostile;
 mod hosts;

@@ -141,6 +141,22 @@ fn moved(single: &Seen, bytes: usize, cuts: &[usize]) -> Seen {
     }
 }
 
+/// Checks that a reading at `cuts` says what the byte-by-byte reading does.
+pub fn check_cuts(asked: impl Into<Asked>, bytes: &[u8], cuts: &[usize]) {
+    let asked = asked.into();
+    let every: Vec<usize> = (1..bytes.len()).collect();
+    let single = read(&mut ResponseReader::new(), asked, bytes, &every);
+    let mut reader = ResponseReader::new();
+    for cuts in [&[], cuts] {
+        let seen = read(&mut reader, asked, bytes, cuts);
+        assert_eq!(
+            seen,
+            moved(&single, bytes.len(), cuts),
+            "{asked:?} cut at {cuts:?}"
+        );
+    }
+}
+
 /// Reads at all cuts and gives the byte-by-byte reading, for the caller to compare with what it expects.
 pub fn read_at_every_cut(name: &str, asked: impl Into<Asked>, bytes: &[u8]) -> Seen {
     let asked = asked.into();

@@ -1,0 +1,5 @@
+//! The fuzz targets, which `cargo test` also runs on their seeds and on what was found (tests/suite/fuzzed.rs).
+
+#[path = "../suite/reading.rs"]
+pub mod reading;
+pub mod targets;

@@ -1,0 +1,173 @@
+//! Targets for what a user gives: documents, results, other tools' files, options.
+
+use super::chosen;
+use llmload_uring::config::{read_profile, reread};
+use llmload_uring::dataset::{Filter, Format, ReadOptions, Turns};
+use llmload_uring::error::Reason;
+use llmload_uring::imports::Imported;
+use llmload_uring::json::{DEPTH_MAX, Scanner};
+use llmload_uring::lengths::Lengths;
+use llmload_uring::{inference_perf, k6, result};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::io;
+
+/// Asserts that a text can stand on a terminal: no control characters but line ends.
+fn assert_plain(text: &impl Display) {
+    let text = text.to_string();
+    let odd = text.chars().find(|c| c.is_control() && *c != '\n');
+    assert_eq!(odd, None, "{text:?}");
+}
+
+/// JSON, by the program's own scanner: it parses what serde_json does, and finds the end of what that takes.
+pub fn json(data: &[u8]) {
+    let plain = serde_json::from_slice::<Value>(data);
+    let mut scanner = Scanner::new(data);
+    let parsed = scanner
+        .parse::<Value>()
+        .and_then(|value| scanner.end().map(|()| value));
+    let mut scanner = Scanner::new(data);
+    let skipped = scanner.skip().and_then(|()| scanner.end());
+    match (&parsed, &plain) {
+        (Ok(ours), Ok(theirs)) => {
+            assert_eq!(ours, theirs);
+            assert!(skipped.is_ok(), "what can be parsed cannot be skipped");
+        }
+        (Ok(_), Err(e)) => panic!("the scanner takes what serde_json does not: {e}"),
+        // The scanner has limits of its own.
+        (Err(e), Ok(_)) if data.len() < DEPTH_MAX => panic!("the scanner refuses what serde_json takes: {e}"),
+        (Err(_), _) => {}
+    }
+    for error in parsed.err().into_iter().chain(skipped.err()) {
+        assert_plain(&error);
+    }
+}
+
+/// A profile, or a workload. What is read has a plan.
+pub fn document(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    // Files that a document names are another matter.
+    if ["file", "path", "cacert", "source", "dataset"]
+        .iter()
+        .any(|word| text.contains(word))
+    {
+        return;
+    }
+    if let Err(mistakes) = read_profile("p.yaml", text) {
+        assert_plain(&mistakes);
+    }
+}
+
+/// A result document: what is read is written and read again as the same.
+pub fn result(data: &[u8]) {
+    let _ = result::schema_of(data);
+    match result::read(data) {
+        Err(error) => assert_plain(&error),
+        Ok(read) => {
+            let written = serde_json::to_vec(&read).expect("a document can be written");
+            let again = result::read(written.as_slice()).expect("what was written can be read");
+            assert_eq!(again, read);
+            let _ = reread(&read.config, "r.json");
+        }
+    }
+    let _ = result::each_detail(data, |_, _| Ok::<(), llmload_uring::json::JsonError>(()));
+}
+
+fn check_import(imported: Result<Imported, impl Display>) {
+    match imported {
+        Err(mistakes) => assert_plain(&mistakes),
+        Ok(imported) => {
+            if let Err(mistakes) = read_profile("imported.yaml", &imported.profile) {
+                panic!(
+                    "what was imported is no profile: {mistakes}\n{}",
+                    imported.profile
+                );
+            }
+        }
+    }
+}
+
+/// k6's options, as JSON or in a script.
+pub fn k6(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let env = BTreeMap::new();
+    check_import(k6::import(&k6::Request {
+        text,
+        from: "script.js",
+        mix: "smoke",
+        env: &env,
+    }));
+}
+
+/// A configuration of inference-perf.
+pub fn inference_perf(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    if text.contains("path") || text.contains("file") {
+        return;
+    }
+    check_import(inference_perf::import(text, "config.yml"));
+}
+
+/// Rows of each format of a dataset.
+pub fn dataset(data: &[u8]) {
+    let (which, data) = chosen(data);
+    let names: Vec<&str> = Format::names().collect();
+    let format = Format::from_name(names[which % names.len()]).expect("a name of a format");
+    let turns = match which / names.len() % 3 {
+        0 => Turns::First,
+        1 => Turns::All { answers: false },
+        _ => Turns::All { answers: true },
+    };
+    let options = ReadOptions {
+        filter: Filter::None,
+        turns,
+        ..ReadOptions::of(format)
+    };
+    let mut no_file = || Err(io::Error::other("no files here"));
+    match llmload_uring::dataset::read(Box::new(data), "d.jsonl", options, &mut no_file) {
+        Ok(found) => found.left_out.iter().for_each(assert_plain),
+        Err(mistakes) => {
+            assert!(
+                !mistakes.is_empty() && mistakes.len() <= 101,
+                "{} mistakes",
+                mistakes.len()
+            );
+            mistakes.iter().for_each(assert_plain);
+        }
+    }
+}
+
+/// Lengths in tokens: what is read draws within its own limits.
+pub fn lengths(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let no_file = |_: &str| Err(Reason::new("no files here"));
+    match Lengths::parse(text, &(1..=1_000_000), &no_file) {
+        Err(error) => assert_plain(&format!("{error:?}")),
+        Ok(lengths) => {
+            let (min, max) = (lengths.min(), lengths.max());
+            assert!(1 <= min && min <= max && max <= 1_000_000, "{min} to {max}");
+            for bits in [0, 1, u64::MAX / 3, u64::MAX / 2, u64::MAX - 1, u64::MAX] {
+                let drawn = lengths.draw(bits);
+                assert!(
+                    (min..=max).contains(&drawn),
+                    "{drawn} is not within {min} to {max}"
+                );
+            }
+            let mean = lengths.mean();
+            assert!(
+                mean >= f64::from(min) - 1e-6 && mean <= f64::from(max) + 1e-6,
+                "the mean is {mean}"
+            );
+            assert_plain(&lengths.in_words());
+        }
+    }
+}

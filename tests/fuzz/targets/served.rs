@@ -1,0 +1,272 @@
+//! Targets for what a server sends.
+
+use super::{chosen, cuts, pieces};
+use crate::reading::{check_cuts, read};
+use llmload_uring::api::chat::Chat;
+use llmload_uring::api::llamacpp::LlamaCpp;
+use llmload_uring::api::messages::Messages;
+use llmload_uring::api::responses::Responses;
+use llmload_uring::api::{Api, Grammar, inputs, read_event, read_event_fast, read_event_plain};
+use llmload_uring::engine::response::{Expected, ResponseReader};
+use llmload_uring::http1::{HttpError, Limits, Method, ResponseParser, Step};
+use llmload_uring::prometheus::{Line, lines};
+use llmload_uring::sse::{EventParser, Framing, Item};
+use llmload_uring::tls::{Pool, TlsConnection, TlsOptions, TlsTarget};
+use std::cell::OnceCell;
+
+/// Longer inputs say nothing new, and reading them byte by byte takes long.
+const BYTES_MAX: usize = 16 << 10;
+
+/// A whole response, as a run reads it: the same at any cut, every instant in the read that holds its byte.
+pub fn response(data: &[u8]) {
+    let (which, bytes) = chosen(data);
+    if bytes.is_empty() || bytes.len() > BYTES_MAX {
+        return;
+    }
+    let api = Api::ALL[which / 3 % Api::ALL.len()];
+    let asked = match which % 3 {
+        0 => Expected::Stream(api),
+        1 => Expected::Whole(api),
+        _ => Expected::Light,
+    };
+    check_cuts(asked, bytes, &cuts(bytes));
+    let mut reader = ResponseReader::new();
+    read(&mut reader, asked, bytes, &cuts(bytes));
+    let held = reader.held_bytes();
+    assert!(
+        held <= 64 * 1024 + 4 * bytes.len(),
+        "{held} bytes are held of {}",
+        bytes.len()
+    );
+}
+
+/// What the parser of HTTP said.
+#[derive(Debug, Default, PartialEq)]
+struct Said {
+    heads: Vec<String>,
+    body: Vec<u8>,
+    end: Option<String>,
+    /// Bytes that were read.
+    read: usize,
+}
+
+const LIMITS: Limits = Limits {
+    head_bytes_max: 2_000,
+    body_bytes_max: 8_000,
+    trailer_bytes_max: 300,
+    chunk_extension_bytes_max: 100,
+    ..Limits::DEFAULT
+};
+
+fn http_in(bytes: &[u8], method: Method, cuts: &[usize]) -> Said {
+    let mut parser = ResponseParser::new();
+    parser.begin(method);
+    let mut said = Said::default();
+    let mut steps = 0;
+    for mut piece in pieces(bytes, cuts) {
+        loop {
+            steps += 1;
+            let consumed = match parser.step(piece, &LIMITS) {
+                Ok(Step::NeedMore) => {
+                    said.read += piece.len();
+                    break;
+                }
+                Ok(Step::Interim { consumed, status }) => {
+                    said.heads.push(status.to_string());
+                    consumed
+                }
+                Ok(Step::Head { consumed, head }) => {
+                    said.heads.push(format!("{head:?}"));
+                    consumed
+                }
+                Ok(Step::Body { consumed, data }) => {
+                    assert!(!data.is_empty(), "a body of nothing");
+                    said.body.extend_from_slice(data);
+                    consumed
+                }
+                Ok(Step::End { consumed, end }) => {
+                    said.end = Some(format!("{end:?}"));
+                    said.read += consumed;
+                    return said;
+                }
+                Err(error) => {
+                    // After an error the place is that of the read, which depends on the cut.
+                    said.read = 0;
+                    said.end = Some(kind(error));
+                    return said;
+                }
+            };
+            said.read += consumed;
+            piece = &piece[consumed..];
+        }
+        let held = parser.held_bytes();
+        assert!(
+            held <= 2 * LIMITS.head_bytes_max.max(LIMITS.trailer_bytes_max) + 2_048,
+            "{held} bytes are held"
+        );
+    }
+    assert!(
+        steps <= 2 * bytes.len() + 8,
+        "{steps} steps for {} bytes",
+        bytes.len()
+    );
+    said.end = Some(format!("{:?}", parser.eof().map_err(kind)));
+    said
+}
+
+fn kind(error: HttpError) -> String {
+    format!("{error:?}")
+}
+
+/// One response by the parser of HTTP alone.
+pub fn http(data: &[u8]) {
+    let (which, bytes) = chosen(data);
+    if bytes.len() > BYTES_MAX {
+        return;
+    }
+    let method = [Method::Get, Method::Head, Method::Post][which % 3];
+    let every: Vec<usize> = (1..bytes.len()).collect();
+    let single = http_in(bytes, method, &every);
+    for cuts in [Vec::new(), cuts(bytes)] {
+        let cut = http_in(bytes, method, &cuts);
+        match single.end == cut.end && single.end.as_deref().is_some_and(|end| !end.starts_with("End")) {
+            // What came of a body before an error is not counted, and depends on the cut.
+            true => assert_eq!(single.heads, cut.heads, "cut at {cuts:?}"),
+            false => assert_eq!(single, cut, "cut at {cuts:?}"),
+        }
+    }
+}
+
+const EVENT_BYTES_MAX: usize = 3_000;
+
+/// The items of a stream, and whether it ended within one, or the error.
+fn events_in(bytes: &[u8], framing: Framing, cuts: &[usize]) -> (Vec<String>, Result<bool, String>) {
+    let mut parser = EventParser::new(framing);
+    let (mut items, mut steps) = (Vec::new(), 0);
+    for mut piece in pieces(bytes, cuts) {
+        loop {
+            steps += 1;
+            let consumed = match parser.step(piece, EVENT_BYTES_MAX) {
+                Err(error) => return (items, Err(error.to_string())),
+                Ok((consumed, None)) => {
+                    assert_eq!(consumed, piece.len(), "without an item all input is taken");
+                    break;
+                }
+                Ok((consumed, Some(item))) => {
+                    items.push(shown(item));
+                    consumed
+                }
+            };
+            piece = &piece[consumed..];
+        }
+        let held = parser.held_bytes();
+        assert!(held <= 4 * EVENT_BYTES_MAX + 8_192, "{held} bytes are held");
+    }
+    assert!(
+        steps <= 2 * bytes.len() + 2,
+        "{steps} steps for {} bytes",
+        bytes.len()
+    );
+    (items, Ok(parser.pending_event()))
+}
+
+fn shown(item: Item<'_>) -> String {
+    let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
+    match item {
+        Item::Event { name, data } => format!("{}: {}", text(name), text(data)),
+        Item::UnknownField { name, value } => format!("? {}: {}", text(name), text(value)),
+        other => format!("{other:?}"),
+    }
+}
+
+/// A stream of server-sent events, or of JSON lines.
+pub fn events(data: &[u8]) {
+    let (which, bytes) = chosen(data);
+    if bytes.len() > BYTES_MAX {
+        return;
+    }
+    let framing = [Framing::Events, Framing::Lines][which % 2];
+    let every: Vec<usize> = (1..bytes.len()).collect();
+    let single = events_in(bytes, framing, &every);
+    for cuts in [Vec::new(), cuts(bytes)] {
+        assert_eq!(single, events_in(bytes, framing, &cuts), "cut at {cuts:?}");
+    }
+}
+
+fn agree<G: Grammar>(name: &[u8], data: &[u8]) {
+    let plain = read_event_plain::<G>(name, data);
+    assert_eq!(read_event::<G>(name, data), plain);
+    if let Some(facts) = read_event_fast::<G>(name, data) {
+        assert_eq!(Ok(facts), plain);
+    }
+}
+
+/// One event, read as that of each API: fast and plainly.
+pub fn event(data: &[u8]) {
+    let names: [&[u8]; 6] = [
+        b"message",
+        b"content_block_delta",
+        b"message_delta",
+        b"response.output_text.delta",
+        b"response.completed",
+        b"error",
+    ];
+    let (which, data) = chosen(data);
+    let name = names[which % names.len()];
+    agree::<Chat>(name, data);
+    agree::<LlamaCpp>(name, data);
+    agree::<Messages>(name, data);
+    agree::<Responses>(name, data);
+    let plain = inputs::read_embeddings_plain(data);
+    assert_eq!(inputs::read_embeddings(data), plain);
+    if let Some(facts) = inputs::read_embeddings_fast(data) {
+        assert_eq!(Ok(facts), plain);
+    }
+}
+
+/// Metrics of a server.
+pub fn exposition(data: &[u8]) {
+    let mut count = 0;
+    for line in lines(data) {
+        count += 1;
+        match line {
+            Ok(Line::Sample(sample)) => {
+                assert!(!sample.name.is_empty() && sample.name.len() <= data.len());
+                let labels: Vec<_> = sample.labels.iter().collect();
+                for (name, value) in labels {
+                    assert!(!name.is_empty() && value.len() <= data.len());
+                }
+            }
+            Ok(Line::Type(name, _)) => assert!(!name.is_empty()),
+            Err(bad) => assert!(bad.line >= 1 && !bad.why.is_empty()),
+        }
+    }
+    assert!(count <= 1 + data.iter().filter(|byte| **byte == b'\n').count());
+}
+
+/// Records of TLS from a peer that has not said hello, cut anywhere: an end with a reason, or a wait for more.
+pub fn tls(data: &[u8]) {
+    thread_local! {
+        static TARGET: OnceCell<TlsTarget> = const { OnceCell::new() };
+    }
+    let make = || {
+        let options = TlsOptions {
+            cacert: None,
+            insecure: true,
+        };
+        TlsTarget::new("localhost", &options).expect("a name")
+    };
+    let target = TARGET.with(|target| target.get_or_init(make).for_user());
+    let pool = Pool::default();
+    let mut connection = TlsConnection::new(&target, &pool).expect("a connection");
+    let mut plain = Vec::new();
+    for piece in pieces(data, &cuts(data)) {
+        connection.feed(&mut piece.to_vec(), &mut plain);
+        let held = connection.held_bytes();
+        assert!(held <= 128 << 10, "{held} bytes are held");
+        if connection.end().is_some() {
+            break;
+        }
+    }
+    assert!(plain.is_empty(), "nothing can be read before a handshake");
+}
