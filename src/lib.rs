@@ -43,6 +43,7 @@ pub mod result;
 pub mod run;
 pub mod scrape;
 pub mod server;
+pub mod server_metrics;
 pub mod sessions;
 pub mod signals;
 #[cfg(test)]

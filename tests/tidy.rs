@@ -23,7 +23,7 @@ const WIDE_FILES: [(&str, &str); 1] = [(
 )];
 
 /// Rooms that are functions of their input: no sockets, no clock, no executor.
-const PURE_ROOMS: [&str; 28] = [
+const PURE_ROOMS: [&str; 29] = [
     "chart",
     "page",
     "error",
@@ -52,6 +52,7 @@ const PURE_ROOMS: [&str; 28] = [
     "limit",
     "prometheus",
     "exposition",
+    "server_metrics",
 ];
 const IMPURE_WORDS: [&str; 14] = [
     "monotonic",

@@ -100,6 +100,17 @@ impl Peer<'_> {
         Ok(answer)
     }
 
+    /// Sends `GET path`, whose answer may have so many bytes.
+    pub fn get_long(&self, path: &str, bytes_max: u64) -> Result<Answer, ProbeError> {
+        let limits = Limits {
+            body_bytes_max: bytes_max,
+            ..Limits::DEFAULT
+        };
+        let mut answer = Answer::default();
+        self.exchange_within(&mut answer, (Method::Get, path, None), &limits)?;
+        Ok(answer)
+    }
+
     /// Sends a request and puts the response in `answer`, which has whatever arrived even if the exchange fails.
     pub fn exchange(
         &self,
@@ -107,6 +118,15 @@ impl Peer<'_> {
         method: Method,
         path: &str,
         body: Option<Body<'_>>,
+    ) -> Result<(), ProbeError> {
+        self.exchange_within(answer, (method, path, body), &LIMITS)
+    }
+
+    fn exchange_within(
+        &self,
+        answer: &mut Answer,
+        (method, path, body): (Method, &str, Option<Body<'_>>),
+        limits: &Limits,
     ) -> Result<(), ProbeError> {
         let deadline = Instant::now() + self.limit;
         let mut headers = self.headers.to_vec();
@@ -118,7 +138,7 @@ impl Peer<'_> {
         let mut wire = Wire::connect(self, deadline)?;
         // A server may answer with a refusal while the request is still being sent: read it even if sending failed.
         let sent = wire.send(&request);
-        let received = read(&mut wire, &mut parser, answer);
+        let received = read(&mut wire, &mut parser, answer, limits);
         if !self.sources.is_empty() {
             wire.await_close();
         }
@@ -129,7 +149,12 @@ impl Peer<'_> {
     }
 }
 
-fn read(wire: &mut Wire, parser: &mut ResponseParser, answer: &mut Answer) -> Result<(), ProbeError> {
+fn read(
+    wire: &mut Wire,
+    parser: &mut ResponseParser,
+    answer: &mut Answer,
+    limits: &Limits,
+) -> Result<(), ProbeError> {
     let mut head = Vec::new();
     loop {
         let bytes = wire.receive()?;
@@ -137,7 +162,7 @@ fn read(wire: &mut Wire, parser: &mut ResponseParser, answer: &mut Answer) -> Re
             parser.eof().map_err(ProbeError::Http)?;
             return Ok(());
         }
-        if consume(parser, bytes, &mut head, answer)? {
+        if consume(parser, bytes, &mut head, answer, limits)? {
             return Ok(());
         }
     }
@@ -149,9 +174,10 @@ fn consume(
     mut input: &[u8],
     head_bytes: &mut Vec<u8>,
     answer: &mut Answer,
+    limits: &Limits,
 ) -> Result<bool, ProbeError> {
     loop {
-        let consumed = match parser.step(input, &LIMITS).map_err(ProbeError::Http)? {
+        let consumed = match parser.step(input, limits).map_err(ProbeError::Http)? {
             Step::NeedMore => {
                 if answer.status == 0 {
                     // At most what the parser allows a head to have.
