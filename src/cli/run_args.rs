@@ -7,7 +7,7 @@ use crate::cli::values::number::{
 };
 use crate::cli::{
     BodyArgs, ConnectionArgs, DatasetArgs, DocumentArgs, FilesArgs, LengthArgs, MetricsListenArgs, PushArgs,
-    ServerArgs, ShardArgs, StageList, TraceArgs,
+    ServerArgs, ServerMetricsArgs, ShardArgs, StageList, TraceArgs,
 };
 use crate::host::CpuList;
 use crate::lengths::Lengths;
@@ -259,6 +259,9 @@ pub struct RunArgs {
     /// Leave delayed ACKs enabled
     #[arg(long, env = "LLMLOAD_NO_QUICKACK", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = MEASUREMENT)]
     pub no_quickack: bool,
+
+    #[command(flatten)]
+    pub server_metrics: ServerMetricsArgs,
 
     /// Calibration of this host (`llmload-uring calibrate --output FILE`), to state how far off the figures may be
     #[arg(long, env = "LLMLOAD_CALIBRATION", hide_env = true, value_name = "FILE", help_heading = MEASUREMENT)]

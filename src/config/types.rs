@@ -4,7 +4,7 @@ use crate::api::Api;
 use crate::config::document::serialize_body;
 use crate::config::made_form::MadeForm;
 use crate::config::which_server::{ServerChoice, choice_keys};
-use crate::config::{DatasetConfig, Header, Settings, TokenizerConfig};
+use crate::config::{DatasetConfig, Header, ServerMetricsConfig, Settings, TokenizerConfig};
 use crate::discover::api_of;
 use crate::error::Place;
 use crate::host::SourceList;
@@ -61,6 +61,9 @@ pub struct Config {
     /// Who counts the tokens of made prompts before the load.
     #[serde(skip_serializing_if = "TokenizerConfig::is_none")]
     pub tokenizer: TokenizerConfig,
+    /// Whose own account of the load is read.
+    #[serde(skip_serializing_if = "ServerMetricsConfig::is_default")]
+    pub server_metrics: ServerMetricsConfig,
     /// The header with each request's id; `None` sends none.
     #[serde(serialize_with = "header_or_none", skip_serializing_if = "is_usual_id_header")]
     pub request_id_header: Option<String>,

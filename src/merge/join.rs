@@ -7,8 +7,8 @@ use crate::merge::{Part, figures, timeline, verdict};
 use crate::plan::{Phases, Plan};
 use crate::result::{
     FailureFigures, Grouping, Host, MergedFigures, PairEvidence, PhaseFigures, PhaseTimes, RULES, Required,
-    Run, RunResult, STARTED_LATE, Schema, ServerTimings, SlotFreeFigures, TraceFigures, WarmUp, Warning,
-    by_weight, metrics, rates, rfc3339, warnings_of,
+    Run, RunResult, STARTED_LATE, Schema, ServerAccount, ServerTimings, SlotFreeFigures, TraceFigures,
+    WarmUp, Warning, by_weight, metrics, rates, rfc3339, warnings_of,
 };
 use crate::units::{Nanos, SECOND, seconds};
 use serde_json::Value;
@@ -62,6 +62,7 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
         }),
         trace: trace(parts),
         server_timings: ServerTimings::from_series(&total),
+        server_metrics: server_metrics(parts, &times),
         timeline: timeline::merge(parts, &times.offsets),
         // Each process's own is in its part.
         managed_server_timeline: Vec::new(),
@@ -100,6 +101,16 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
 fn trace(parts: &[Part]) -> Option<TraceFigures> {
     let each = parts.iter().filter_map(|part| part.document.trace.clone());
     each.reduce(|sum, part| sum.merge(&part))
+}
+
+/// Returns the servers' own accounts: a server that several parts read is one.
+fn server_metrics(parts: &[Part], times: &Times) -> Vec<ServerAccount> {
+    let offsets = parts.iter().zip(&times.offsets);
+    let all = offsets.flat_map(|(part, offset)| {
+        let accounts = part.document.server_metrics.iter();
+        accounts.map(|account| (account, *offset))
+    });
+    ServerAccount::merge(all)
 }
 
 /// Returns when the load was steady, by its plan.

@@ -28,6 +28,10 @@ pub struct AnalysisLimits {
     pub coalesced_max: f64,
     /// Largest acceptable share of reads without a kernel stamp; above it: WARNING.
     pub stamps_missing_max: f64,
+    /// Largest share by which a server's own counts of requests and tokens may differ from ours; above it: WARNING.
+    pub server_count_difference_max: f64,
+    /// The same for its own means of times; less than 10 ms of TTFT and 2 ms between tokens are never too much.
+    pub server_time_difference_max: f64,
     /// True if a finding about the server that is not PASS makes the run fail with exit code 99.
     pub fail_on_findings: bool,
 }
@@ -44,6 +48,8 @@ impl Default for AnalysisLimits {
             contention_error_rate_max: 0.01,
             coalesced_max: 0.1,
             stamps_missing_max: 0.0,
+            server_count_difference_max: 0.01,
+            server_time_difference_max: 0.1,
             fail_on_findings: false,
         }
     }

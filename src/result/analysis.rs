@@ -1,7 +1,7 @@
 //! The automatic analysis: a table of named rules, each with its limit in the document.
 
 use crate::plan::AnalysisLimits;
-use crate::result::{RunResult, StampSource};
+use crate::result::{RunResult, StampSource, agreement};
 use crate::units::{millis, time};
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +37,7 @@ pub struct AnalysisRule {
     pub says: fn(&RunResult, &AnalysisLimits) -> Option<(Grade, String)>,
 }
 
-pub const ANALYSIS_RULES: [AnalysisRule; 8] = [
+pub const ANALYSIS_RULES: [AnalysisRule; 12] = [
     AnalysisRule {
         name: "error_rate",
         says: error_rate,
@@ -70,10 +70,33 @@ pub const ANALYSIS_RULES: [AnalysisRule; 8] = [
         name: "coalescing",
         says: coalescing,
     },
+    AnalysisRule {
+        name: "server_requests",
+        says: agreement::requests,
+    },
+    AnalysisRule {
+        name: "server_tokens",
+        says: agreement::tokens,
+    },
+    AnalysisRule {
+        name: "server_ttft",
+        says: agreement::ttft,
+    },
+    AnalysisRule {
+        name: "server_gaps",
+        says: agreement::gaps,
+    },
 ];
 
 /// Rules about the measurement rather than the server. They never fail a run; `--require-fit` exists for that.
-const OF_THE_MEASUREMENT: [&str; 2] = ["stamps", "coalescing"];
+const OF_THE_MEASUREMENT: [&str; 6] = [
+    "stamps",
+    "coalescing",
+    "server_requests",
+    "server_tokens",
+    "server_ttft",
+    "server_gaps",
+];
 
 impl Finding {
     /// Returns true if the finding is about the server and is not PASS.

@@ -8,8 +8,8 @@ use crate::result::analysis::analyse;
 use crate::result::groups::{Grouping, metrics, rates, traffic};
 use crate::result::{
     Client, FailureFigures, Finding, GeneratorFacts, Host, ManagedServerFigures, ManagedServerRow,
-    PassFigures, PhaseFigures, PhaseTimes, Pushes, Run, RunResult, Schema, ServerTimings, SlotFreeFigures,
-    StoppedBy, Totals, TraceFigures, rows_of_document, warnings,
+    PassFigures, PhaseFigures, PhaseTimes, Pushes, Run, RunResult, Schema, ServerAccount, ServerTimings,
+    SlotFreeFigures, StoppedBy, Totals, TraceFigures, rows_of_document, warnings,
 };
 use crate::units::Nanos;
 use serde_json::Value;
@@ -38,6 +38,7 @@ pub struct RunFacts {
     pub failures: Vec<FailureFigures>,
     pub passes: PassFigures,
     pub slot_free: Vec<SlotFreeFigures>,
+    pub server_metrics: Vec<ServerAccount>,
     pub managed_server: Option<ManagedServerFigures>,
     pub managed_server_timeline: Vec<ManagedServerRow>,
     pub pushes: Option<Pushes>,
@@ -69,6 +70,7 @@ impl RunResult {
             failures,
             passes,
             slot_free,
+            server_metrics,
             managed_server,
             managed_server_timeline,
             pushes,
@@ -100,6 +102,7 @@ impl RunResult {
                 .map(|by_phase| PhaseFigures::new(by_phase, &grouping, &phases, loaded)),
             trace,
             server_timings: ServerTimings::from_series(&merged.total),
+            server_metrics,
             timeline: rows_of_document(load.timeline()),
             managed_server_timeline,
             warmup,

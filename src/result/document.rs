@@ -11,8 +11,8 @@ use crate::result::details;
 use crate::result::{
     Client, Contention, FailureFigures, Finding, GroupFigures, ManagedServerFigures, ManagedServerRow,
     MergedFigures, MetricFigures, Ordered, Paired, PhaseFigures, Pushes, Rates, Repeat, RowFigures, Schema,
-    ServerTimings, SessionFigures, ShardFigures, SlotFreeFigures, Spread, StartFigures, Totals, TraceFigures,
-    WarmUp, Warning,
+    ServerAccount, ServerTimings, SessionFigures, ShardFigures, SlotFreeFigures, Spread, StartFigures,
+    Totals, TraceFigures, WarmUp, Warning,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -51,6 +51,9 @@ pub struct RunResult {
     /// Present if a server states its own times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_timings: Option<ServerTimings>,
+    /// Present if servers show metrics: their own account of the load.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub server_metrics: Vec<ServerAccount>,
     /// One row per second; rows are longer if the run is longer than a day.
     pub timeline: Vec<RowFigures>,
     /// CPU and memory of the managed server, about one row per second.

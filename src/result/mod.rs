@@ -1,6 +1,7 @@
 //! The result document of a run: its type ([`RunResult`]), how it is built from a run's figures, what these mean, and
 //! how it is read back. Numbers are computed here once, and shown by `output`.
 
+mod agreement;
 mod analysis;
 mod build;
 mod check;
@@ -26,6 +27,7 @@ mod rows;
 #[cfg(test)]
 pub(crate) mod sample;
 mod schema;
+mod server_metrics;
 mod sessions;
 mod sharded;
 mod slots;
@@ -56,6 +58,9 @@ pub use pushes::Pushes;
 pub use read::{each_detail, read, schema_of};
 pub use rows::{ManagedServerRow, RowFigures, SpreadFigures, rows_of_document};
 pub use schema::{SCHEMA, Schema};
+pub use server_metrics::{
+    AccountFacts, CounterFigures, GaugeFigures, HistogramFigures, ServerAccount, ServerRow,
+};
 pub use sessions::{GraphFigures, HistoryFigures, SessionFigures, TurnFigures};
 pub use sharded::{MergedFigures, STARTED_LATE, ShardFigures, StartFigures};
 pub use slots::{SHARDS as SLOTS_OF_SHARDS, SlotFreeFigures};

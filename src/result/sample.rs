@@ -330,6 +330,7 @@ fn make() -> RunResult {
         phases: phase_times(),
         passes: passes(&loads, &together, &grouping),
         slot_free: vec![super::slots::sample()],
+        server_metrics: vec![super::server_metrics::sample()],
         trace: super::trace::sample(&together, u64::from(REPEATS), LOADED),
         grouping,
         generator: GeneratorFacts {

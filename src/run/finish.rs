@@ -18,7 +18,7 @@ use crate::result::{
 use crate::units::{Nanos, seconds};
 
 use super::load::{Load, Total};
-use crate::run::{Finished, Ready, failures, report, servers, silence, slots};
+use crate::run::{Finished, Ready, failures, report, server_metrics, servers, silence, slots};
 
 /// Facts known when the load began that the result needs.
 pub struct StartFacts {
@@ -70,6 +70,7 @@ pub fn finish(
         failures: failures::figures(&load.measured.load.merged().failures, &grouping, &ready),
         passes: pass_figures(plan, &load),
         slot_free: slots::figures(plan, &load.slots),
+        server_metrics: server_metrics::figures(&ready, &load.metrics),
         managed_server: servers::figures(plan, &load.sent(), server, &samples),
         managed_server_timeline: samples.rows.iter().map(ManagedServerRow::from_sample).collect(),
         pushes: started.pushes,

@@ -18,7 +18,7 @@ use crate::push::Pusher;
 use crate::report::{Aggregator, LiveThresholds, LiveTick};
 use crate::result::{Grouping, StoppedBy};
 use crate::run::Ready;
-use crate::scrape::SlotAccount;
+use crate::scrape::{MetricsWatch, SlotAccount};
 use crate::signals::Signals;
 use crate::units::format_duration;
 use crate::units::{MILLISECOND, Nanos, SECOND};
@@ -44,6 +44,7 @@ pub struct Listener<'a> {
     /// When the cores were told to end the load before its plan.
     told_to_stop: Option<Nanos>,
     cores_left: usize,
+    metrics: Option<MetricsWatch>,
     rows: u64,
     shown: Shown<'a>,
     say: &'a mut dyn FnMut(&str),
@@ -118,6 +119,8 @@ pub struct Listened {
     pub wall_offset: i64,
     /// What each server held beyond the requests in flight, if it was watched.
     pub slots: Vec<SlotAccount>,
+    /// The watch of the servers' metrics, which still goes on.
+    pub metrics: Option<MetricsWatch>,
 }
 
 impl<'a> Listener<'a> {
@@ -141,6 +144,7 @@ impl<'a> Listener<'a> {
             t0: 0,
             told_to_stop: None,
             cores_left: cores,
+            metrics: None,
             rows: 0,
             shown,
             say,
@@ -148,10 +152,18 @@ impl<'a> Listener<'a> {
         }
     }
 
+    /// Tells a watch of the servers' metrics when the load begins.
+    pub fn with_metrics(self, metrics: Option<MetricsWatch>) -> Listener<'a> {
+        Listener { metrics, ..self }
+    }
+
     /// Begins the load and returns when all cores are done, or when they do not answer after a second signal.
     pub fn listen(mut self, ready: &mut Ready, signals: &Signals) -> Listened {
         self.t0 = self.engine.begin();
         self.books.origin.get_or_insert(self.t0);
+        if let Some(metrics) = &self.metrics {
+            metrics.begin(self.t0);
+        }
         ready.managed.sample(self.books.since_origin(self.t0));
         while self.cores_left > 0 {
             let next_row = self.t0 + (self.rows + 1) * SECOND + ROW_DELAY;
@@ -322,6 +334,7 @@ impl<'a> Listener<'a> {
             load_ended,
             wall_offset,
             slots: Vec::new(),
+            metrics: self.metrics,
         }
     }
 }

@@ -10,14 +10,14 @@ use crate::output::Screen;
 use crate::plan::{Assignment, Pass, Phases, Plan, Role};
 use crate::report::{Aggregator, LiveView};
 use crate::result::{Repeat, RepeatFacts, StoppedBy, WarmUp, judged_together};
-use crate::scrape::SlotAccount;
+use crate::scrape::{Scraped, SlotAccount};
 use crate::units::Nanos;
 use crate::units::format_duration;
 
 use super::listen::{Books, Listened, Listener};
 use super::progress::Shown;
 use crate::error::{ExitCode, Failure, Reason, hint_for_shortage};
-use crate::run::{Ready, slots, start};
+use crate::run::{Ready, server_metrics, slots, start};
 use crate::signals::{Phase, Signals};
 
 /// Everything that a pass needs from outside.
@@ -66,6 +66,8 @@ pub struct Load {
     unmeasured: Option<Merged>,
     /// What each server held beyond the requests in flight; empty if nothing was to be cancelled.
     pub slots: Vec<SlotAccount>,
+    /// What each server of [`Ready::metrics`] showed.
+    pub metrics: Vec<Scraped>,
     pub books: Books,
     pub stopped_by: StoppedBy,
     /// A second signal came, so nothing is waited for.
@@ -85,6 +87,7 @@ struct Passes {
     judged: Vec<Judged>,
     unmeasured: Option<Merged>,
     slots: Vec<SlotAccount>,
+    metrics: Vec<Scraped>,
     begun: Option<(Nanos, i64)>,
 }
 
@@ -107,6 +110,7 @@ impl Load {
             judged: Vec::new(),
             unmeasured: None,
             slots: Vec::new(),
+            metrics: Vec::new(),
             begun: None,
         };
         let mut stopped_by = StoppedBy::Plan;
@@ -114,8 +118,9 @@ impl Load {
             if passes.len() > 1 && !context.args.quiet {
                 say(&announcement(pass, sums.repeats_planned));
             }
-            let listened = run_pass(pass, books, ready, context, say, sums.repeats_planned)?;
+            let (listened, metrics) = run_pass(pass, books, ready, context, say, sums.repeats_planned)?;
             stopped_by = listened.stopped_by;
+            sums.add_metrics(metrics);
             books = sums.add_pass(pass, listened, ready);
             if stopped_by != StoppedBy::Plan {
                 break;
@@ -166,7 +171,7 @@ fn run_pass(
     context: &PassContext<'_>,
     say: &mut dyn FnMut(&str),
     repeats: u32,
-) -> Result<Listened, Failure> {
+) -> Result<(Listened, Vec<Scraped>), Failure> {
     let mut options = ready.engine.clone();
     options.details &= pass.role != Role::WarmUp;
     let prefix = pass.id_prefix(repeats);
@@ -193,11 +198,14 @@ fn run_pass(
     let view = LiveView::new(&ready.tested(), &ready.masks, cores, ready.engine.kernel_stamps);
     let shown = Shown::new(context.args, context.screen, view);
     let watch = slots::watch(pass, ready, &engine.traffic);
-    let mut listened = Listener::new(pass, engine, books, shown, say).listen(ready, context.signals);
+    let metrics = server_metrics::watch(pass, ready);
+    let listener = Listener::new(pass, engine, books, shown, say).with_metrics(metrics);
+    let mut listened = listener.listen(ready, context.signals);
+    let metrics = server_metrics::finish(&mut listened, context.signals);
     if let Some(watch) = watch {
         slots::finish(watch, &mut listened, context.signals);
     }
-    Ok(listened)
+    Ok((listened, metrics))
 }
 
 /// Returns the failure for a core that could not start: a shortage of this host if the operating system names one, or
@@ -210,6 +218,12 @@ pub(super) fn start_failure(failure: CoreFailure) -> Failure {
 }
 
 impl Passes {
+    /// Adds what servers showed during a pass that is measured, before the pass itself is added.
+    fn add_metrics(&mut self, metrics: Vec<Scraped>) {
+        let offset = self.measured.as_ref().map_or(0, |total| total.duration);
+        server_metrics::append(&mut self.metrics, metrics, offset);
+    }
+
     /// Adds the figures of a pass, and returns the state that the next pass continues with.
     fn add_pass(&mut self, pass: &Pass, listened: Listened, ready: &Ready) -> Books {
         let Listened {
@@ -222,6 +236,7 @@ impl Passes {
             load_ended,
             wall_offset,
             slots,
+            metrics: _,
         } = listened;
         let (duration, loaded) = (ended - t0, load_ended.saturating_sub(t0));
         let total_of = |load| Total {
@@ -301,6 +316,7 @@ impl Passes {
             repeats: self.repeats,
             unmeasured: self.unmeasured,
             slots: self.slots,
+            metrics: self.metrics,
             in_a_hurry: books.signals > 1,
             books,
             stopped_by,

@@ -28,6 +28,9 @@ pub fn of(config: &Config) -> Masks {
             .iter()
             .for_each(|header| masks.add_header(header.value.expose()));
     }
+    for (url, _) in &config.server_metrics.urls {
+        masks.add_url(url);
+    }
     if let Some(push) = &config.push {
         masks.add_url(&push.url);
         masks.add(push.password.as_ref().map_or("", |password| password.expose()));

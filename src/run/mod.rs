@@ -14,6 +14,7 @@ mod notice;
 mod progress;
 mod push;
 mod report;
+mod server_metrics;
 mod servers;
 mod setup;
 mod silence;

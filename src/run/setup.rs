@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use super::servers::{self, Managed};
 use crate::error::{Failure, Mistakes, Reason, quoted};
+use crate::run::server_metrics::{self, MetricsSource};
 use crate::run::{histories, masks, models, notice, sources};
 
 /// The most connections of a core that are closing while their users open the next: an answer ends with a read, a read
@@ -41,6 +42,8 @@ pub struct Ready {
     pub masks: Masks,
     /// The model that each server is asked for if the configuration leaves the choice to the server.
     pub models: Vec<Option<String>>,
+    /// The servers whose own account of the load is read.
+    pub metrics: Vec<MetricsSource>,
     /// Whether it is still to be found out which members of a body each target takes.
     pub unknown_bodies: Vec<bool>,
 }
@@ -123,6 +126,7 @@ pub fn set_up(
             target.headers.push(("Connection".to_owned(), "close".to_owned()));
         }
     }
+    let metrics = server_metrics::sources(config, plan, (&targets, &tls), note);
     let engine = engine_options(config, plan, args, (&host, &cpus, tls));
     Ok(Ready {
         host,
@@ -134,6 +138,7 @@ pub fn set_up(
         managed,
         masks: masks::of(config),
         models,
+        metrics,
         unknown_bodies,
     })
 }

@@ -46,8 +46,8 @@ impl Buckets {
         (count > 0).then(|| self.sum / count as f64)
     }
 
-    /// Returns between which values the quantile lies: the ends of the bucket that has its rank. The first bucket begins
-    /// at 0; the last one has no end.
+    /// Returns between which values the quantile lies: the ends of the bucket that has its rank. The first bucket
+    /// begins at 0; the last one has no end.
     pub fn bounds(&self, q: f64) -> Option<(f64, Option<f64>)> {
         let count = self.count();
         if count == 0 {

@@ -61,6 +61,7 @@ mod real_servers;
 mod report_page;
 mod row_sessions;
 mod secrets;
+mod server_metrics;
 mod sessions;
 mod shells;
 mod show;

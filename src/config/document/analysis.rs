@@ -5,7 +5,7 @@ use crate::error::Reason;
 use crate::plan::AnalysisLimits;
 use crate::units::{MILLISECOND, MINUTE, Nanos};
 
-pub const KEYS: [&str; 10] = [
+pub const KEYS: [&str; 12] = [
     "error_rate_max",
     "cut_max",
     "p90_latency_max",
@@ -15,6 +15,8 @@ pub const KEYS: [&str; 10] = [
     "contention_error_rate_max",
     "coalesced_max",
     "stamps_missing_max",
+    "server_count_difference_max",
+    "server_time_difference_max",
     "fail_on_findings",
 ];
 
@@ -40,6 +42,8 @@ pub fn read_analysis(reader: &mut Reader<'_>, fields: &Fields<'_>) -> AnalysisLi
         contention_error_rate_max,
         coalesced_max,
         stamps_missing_max,
+        server_count_difference_max,
+        server_time_difference_max,
         fail_on_findings,
     } = &mut limits;
     let shares = [
@@ -48,6 +52,8 @@ pub fn read_analysis(reader: &mut Reader<'_>, fields: &Fields<'_>) -> AnalysisLi
         ("contention_error_rate_max", contention_error_rate_max),
         ("coalesced_max", coalesced_max),
         ("stamps_missing_max", stamps_missing_max),
+        ("server_count_difference_max", server_count_difference_max),
+        ("server_time_difference_max", server_time_difference_max),
     ];
     for (key, limit) in shares {
         *limit = reader.decimal(&keys, key, 0.0..=1.0).unwrap_or(*limit);

@@ -44,6 +44,7 @@ use crate::config::document::thresholds::read_thresholds;
 use crate::config::document::tree::read_tree;
 use crate::config::document::workload::{open_workload, place_of};
 use crate::config::push::read_push;
+use crate::config::server_metrics::read_server_metrics;
 use crate::config::tokenizer::read_tokenizer;
 use crate::config::{Config, RequestConfig, ServerChoice, ServerEntry, Settings, SimulatorConfig};
 use crate::error::{Mistake, Mistakes, Place, Reason};
@@ -70,7 +71,7 @@ pub const NAME_BYTES_MAX: usize = 64;
 const PATH_BYTES_MAX: usize = 4_096;
 const DESCRIPTION_BYTES_MAX: usize = 4_096;
 
-const KEYS: [&str; 59] = [
+const KEYS: [&str; 60] = [
     "description",
     "validate",
     "require_fit",
@@ -106,6 +107,7 @@ const KEYS: [&str; 59] = [
     "prompts",
     "dataset",
     "tokenizer",
+    "server_metrics",
     "requests",
     "each_kind_first",
     "goodput",
@@ -171,6 +173,7 @@ pub fn read_document(profile: &str, file: &str, text: &str) -> Result<(Config, V
         request_id_header: read_request_id_header(&mut reader, &fields),
         requests,
         tokenizer: read_tokenizer(&mut reader, &fields),
+        server_metrics: read_server_metrics(&mut reader, &fields),
         each_kind_first: reader.boolean(&fields, "each_kind_first").unwrap_or(false),
         steps: reader.boolean(&fields, "steps").unwrap_or(false),
         simulator,

@@ -397,6 +397,8 @@ fn the_manual_lists_the_limits_of_the_analysis() {
         contention_error_rate_max,
         coalesced_max,
         stamps_missing_max,
+        server_count_difference_max,
+        server_time_difference_max,
         // No limit of one rule.
         fail_on_findings: _,
     } = AnalysisLimits::default();
@@ -410,6 +412,14 @@ fn the_manual_lists_the_limits_of_the_analysis() {
         ("contention_error_rate_max", contention_error_rate_max.to_string()),
         ("coalesced_max", coalesced_max.to_string()),
         ("stamps_missing_max", stamps_missing_max.to_string()),
+        (
+            "server_count_difference_max",
+            server_count_difference_max.to_string(),
+        ),
+        (
+            "server_time_difference_max",
+            server_time_difference_max.to_string(),
+        ),
     ];
     assert_eq!(rows.len() + 1, crate::config::document::analysis::KEYS.len());
     for (key, default) in rows {

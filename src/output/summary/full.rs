@@ -2,8 +2,8 @@
 
 use super::page::Page;
 use super::{
-    Room, View, generator, groups, head, passes, phases, sessions, slots, steps, thresholds, times, timings,
-    trace, volume,
+    Room, View, generator, groups, head, passes, phases, server_metrics, sessions, slots, steps, thresholds,
+    times, timings, trace, volume,
 };
 use crate::output::numbers::{bytes, duration, grouped};
 use crate::result::{Layout, ManagedServerFigures, Pushes, RunResult, StampSource, TokenSources};
@@ -30,6 +30,8 @@ pub(super) fn figures(page: &mut Page, result: &RunResult, view: &View) {
         slots::rows(page, result);
     }
     slots::reasons(page, result);
+    server_metrics::rows(page, result, Room::ALL.server_metrics);
+    server_metrics::full(page, result);
     volume::lengths(page, result);
     connections(page, result);
     if let Some(figures) = &result.managed_server {

@@ -10,6 +10,7 @@ mod page;
 mod paired;
 mod passes;
 mod phases;
+mod server_metrics;
 mod sessions;
 mod slots;
 mod steps;
@@ -107,6 +108,8 @@ struct Room {
     ranges: bool,
     /// 0: their number alone.
     servers: usize,
+    /// Accounts of servers of themselves.
+    server_metrics: usize,
     /// Only without several servers. 0: not a word.
     kinds: usize,
     steps: usize,
@@ -124,6 +127,7 @@ impl Room {
         times: usize::MAX,
         ranges: true,
         servers: usize::MAX,
+        server_metrics: usize::MAX,
         kinds: usize::MAX,
         steps: usize::MAX,
         thresholds: usize::MAX,
@@ -134,6 +138,7 @@ impl Room {
     const MOST: Room = Room {
         times: 5,
         servers: 8,
+        server_metrics: 3,
         kinds: 8,
         steps: 8,
         thresholds: 6,
@@ -186,6 +191,7 @@ impl Room {
             times,
             ranges: true,
             servers,
+            server_metrics: 1,
             kinds: 0,
             steps: 5,
             thresholds,
@@ -238,6 +244,7 @@ fn brief(result: &RunResult, view: &View, room: &Room) -> Page {
     head::write(&mut page, result, view);
     page.blank();
     volume::write(&mut page, result, room.users);
+    server_metrics::rows(&mut page, result, room.server_metrics);
     page.blank();
     times::brief(&mut page, result, (room.times, room.ranges));
     if let Some(found) = &result.phases {
@@ -299,6 +306,7 @@ fn of_workload(result: &RunResult, view: &View) -> String {
         page.blank();
         sessions::write(&mut page, found, Room::MOST.times);
     }
+    server_metrics::rows(&mut page, result, Room::MOST.server_metrics);
     page.blank();
     ending(&mut page, result, view, &Room::MOST);
     page.into_text()

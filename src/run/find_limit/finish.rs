@@ -183,6 +183,7 @@ fn generator_limits(ready: &Ready, plan: &Plan, ran: &Ran, before: &Before) -> V
         failures: Vec::new(),
         passes: PassFigures::default(),
         slot_free: Vec::new(),
+        server_metrics: Vec::new(),
         managed_server: None,
         managed_server_timeline: Vec::new(),
         pushes: None,

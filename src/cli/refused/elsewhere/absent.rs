@@ -74,7 +74,7 @@ pub const ABSENT: &[Row] = &[
     ),
     (
         "gpu-telemetry gpu-metrics",
-        "figures are those of the client, and what the server states in its answers",
+        "write `--server-metrics http://HOST:9400/metrics`: what a DCGM exporter shows of the GPUs, each second of the load",
     ),
     (
         "cooldown cool-down cooldown-percent rampdown-percent",
