@@ -67,7 +67,7 @@ pub struct ScalarKind {
 const UP: Option<Direction> = Some(Direction::HigherIsBetter);
 const DOWN: Option<Direction> = Some(Direction::LowerIsBetter);
 
-pub const SCALARS: [ScalarKind; 37] = [
+pub const SCALARS: [ScalarKind; 43] = [
     scalar("requests_per_second", Kind::Rate, UP),
     scalar("ok_requests_per_second", Kind::Rate, UP),
     scalar("good_requests_per_second", Kind::Rate, UP),
@@ -105,6 +105,12 @@ pub const SCALARS: [ScalarKind; 37] = [
     scalar("connections_opened", Kind::Count, None),
     scalar("peak_connections", Kind::Count, None),
     scalar("peak_vus", Kind::Count, None),
+    scalar("server_running", Kind::Count, None),
+    scalar("server_waiting", Kind::Count, None),
+    scalar("server_kv_cache_usage", Kind::Share, None),
+    scalar("server_prefix_hit_share", Kind::Share, None),
+    scalar("server_preemptions", Kind::Count, None),
+    scalar("server_queue_time_mean", Kind::Count, None),
 ];
 
 const fn scalar(key: &'static str, kind: Kind, direction: Option<Direction>) -> ScalarKind {

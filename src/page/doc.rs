@@ -2,7 +2,7 @@
 
 use super::html::escaped;
 use crate::metrics::MetricId;
-use crate::result::{RowFigures, RunResult};
+use crate::result::{RowFigures, RunResult, ServerRow};
 use crate::units::{bytes, grouped, grouped_decimals, percent, rate, significant, time};
 use serde::Serialize;
 use serde_json::Value;
@@ -14,6 +14,8 @@ pub struct Loaded {
     label: String,
     value: Value,
     rows: Vec<RowFigures>,
+    /// Those of each server's own account.
+    server_rows: Vec<Vec<ServerRow>>,
     kind: Kind,
 }
 
@@ -33,10 +35,13 @@ impl Loaded {
             .repeats
             .iter_mut()
             .for_each(|repeat| repeat.timeline.clear());
+        let accounts = result.server_metrics.iter_mut();
+        let server_rows = accounts.map(|account| std::mem::take(&mut account.timeline)).collect();
         Loaded {
             label: label.to_owned(),
             value: serde_json::to_value(&result).unwrap_or(Value::Null),
             rows,
+            server_rows,
             kind: Kind::Run,
         }
     }
@@ -47,6 +52,7 @@ impl Loaded {
             label: label.to_owned(),
             value: serde_json::to_value(document).unwrap_or(Value::Null),
             rows: Vec::new(),
+            server_rows: Vec::new(),
             kind: Kind::Search,
         }
     }
@@ -113,6 +119,11 @@ impl<'a> Doc<'a> {
 
     pub fn rows(&self) -> &'a [RowFigures] {
         &self.loaded.rows
+    }
+
+    /// Returns the rows of a server's own account.
+    pub fn server_rows(&self, account: usize) -> &'a [ServerRow] {
+        self.loaded.server_rows.get(account).map_or(&[], Vec::as_slice)
     }
 
     /// Returns an id that no other document of the page has.

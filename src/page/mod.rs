@@ -14,6 +14,7 @@ mod judged;
 mod over;
 #[cfg(test)]
 mod page_tests;
+mod servers;
 mod several;
 mod sweep;
 mod time;
@@ -124,8 +125,9 @@ fn run(out: &mut String, doc: &Doc, sections: &mut Sections) {
         }
     }
     groups::steps(out, doc);
-    if host::has_server(doc) {
+    if host::has_server(doc) || servers::has_accounts(doc) {
         begin(out, "server", "The server\u{2019}s side");
+        servers::write(out, doc, &axis);
         host::server(out, doc, &axis);
     }
     begin(out, "errors", "Errors");

@@ -39,6 +39,7 @@ pub fn run(document: Bytes, schema: &str, label: &str) -> Result<Run> {
 fn run_of(document: &RunResult, label: &str) -> Result<Run> {
     let facts = facts(document);
     let mut run = Section::from_document(document).run(label, "", facts.clone())?;
+    run.scalars.extend(servers(document));
     run.paired = document.paired.as_ref().map(pairs::read);
     run.notes = document
         .warnings
@@ -369,6 +370,37 @@ impl<'a> Section<'a> {
         };
         self.timeline.iter().map(slice).collect()
     }
+}
+
+/// Returns what the servers say of themselves: engines are added up, shares averaged.
+fn servers(document: &RunResult) -> Vec<Scalar> {
+    let accounts = &document.server_metrics;
+    let means = |key: &str| -> Vec<f64> {
+        let gauges = accounts.iter().filter_map(|account| account.gauge(key)?.mean);
+        gauges.collect()
+    };
+    let sum = |values: Vec<f64>| (!values.is_empty()).then(|| values.iter().sum::<f64>());
+    let mean = |values: Vec<f64>| {
+        let count = values.len() as f64;
+        sum(values).map(|sum| sum / count)
+    };
+    let increases = |key: &str| sum(accounts.iter().filter_map(|account| account.increase(key)).collect());
+    let hits = increases("prefix_cache_hits").zip(increases("prefix_cache_queries"));
+    let queues = accounts.iter().filter_map(|account| account.histogram("queue_time")?.mean);
+    let all = [
+        ("server_running", "", sum(means("running"))),
+        ("server_waiting", "", sum(means("waiting"))),
+        ("server_kv_cache_usage", "", mean(means("kv_cache_usage"))),
+        (
+            "server_prefix_hit_share",
+            "",
+            hits.filter(|(_, queries)| *queries > 0.0).map(|(hits, queries)| hits / queries),
+        ),
+        ("server_preemptions", "", increases("preemptions")),
+        ("server_queue_time_mean", "ms", mean(queues.collect())),
+    ];
+    let known = all.into_iter().filter_map(|(metric, unit, value)| Some(scalar(metric, unit, value?)));
+    known.collect()
 }
 
 /// Returns where each percentile lies by itself.
