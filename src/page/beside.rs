@@ -7,7 +7,6 @@ use super::html::{Cell, Column, escaped, items, key, keys, put, table};
 
 /// Writes all of these that the document has.
 pub(super) fn write(out: &mut String, doc: &Doc) {
-    objects(out, doc, "/server_metrics", "The server\u{2019}s own account");
     paired(out, doc);
     contention(out, doc);
     trace(out, doc);

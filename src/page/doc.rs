@@ -36,7 +36,9 @@ impl Loaded {
             .iter_mut()
             .for_each(|repeat| repeat.timeline.clear());
         let accounts = result.server_metrics.iter_mut();
-        let server_rows = accounts.map(|account| std::mem::take(&mut account.timeline)).collect();
+        let server_rows = accounts
+            .map(|account| std::mem::take(&mut account.timeline))
+            .collect();
         Loaded {
             label: label.to_owned(),
             value: serde_json::to_value(&result).unwrap_or(Value::Null),

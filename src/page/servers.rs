@@ -28,12 +28,7 @@ const CHARTS: [Of; 8] = [
         &[("running", "running"), ("waiting", "waiting")],
         number,
     ),
-    (
-        "kv",
-        "KV cache in use",
-        &[("kv_cache_usage", "")],
-        percent,
-    ),
+    ("kv", "KV cache in use", &[("kv_cache_usage", "")], percent),
     (
         "tokens",
         "Tokens per second, as the server counts them",
@@ -58,24 +53,14 @@ const CHARTS: [Of; 8] = [
         &[("preemptions_per_second", "")],
         number,
     ),
-    (
-        "gpu",
-        "GPU utilization",
-        &[("gpu_utilization", "")],
-        percent,
-    ),
+    ("gpu", "GPU utilization", &[("gpu_utilization", "")], percent),
     (
         "gpu-memory",
         "GPU memory in use",
         &[("gpu_memory_used_bytes", "")],
         |x| bytes(x as u64),
     ),
-    (
-        "gpu-power",
-        "GPU power, W",
-        &[("gpu_power_watts", "")],
-        number,
-    ),
+    ("gpu-power", "GPU power, W", &[("gpu_power_watts", "")], number),
 ];
 
 /// Tells whether a server says anything of itself.
@@ -147,7 +132,9 @@ fn draw(out: &mut String, doc: &Doc, axis: &Axis, (index, rows): (usize, &[Serve
         })
     });
     let lines: Vec<Line> = lines.collect();
-    let values = lines.iter().flat_map(|line| line.points.iter().filter_map(|(_, y)| *y));
+    let values = lines
+        .iter()
+        .flat_map(|line| line.points.iter().filter_map(|(_, y)| *y));
     let most = values.fold(0.0, f64::max);
     let is_worth_it = most > 0.0 || (*id == "requests" && !lines.is_empty());
     if !is_worth_it {
@@ -194,7 +181,12 @@ fn counters(out: &mut String, doc: &Doc, path: &str) {
     let columns: Vec<Column> = std::iter::once(Column::word("counted")).chain(columns).collect();
     let rows = names.iter().map(|name| {
         let cell = |of: &str| Cell::from(doc.datum(&format!("{path}/{}/{of}", key(name)), Unit::Plain));
-        vec![Cell::from(title(name)), cell("before"), cell("after"), cell("increase")]
+        vec![
+            Cell::from(title(name)),
+            cell("before"),
+            cell("after"),
+            cell("increase"),
+        ]
     });
     table(out, "What the server counted", &columns, rows);
 }
@@ -223,7 +215,8 @@ fn histograms(out: &mut String, doc: &Doc, path: &str) {
     let columns: Vec<Column> = std::iter::once(Column::word("time")).chain(columns).collect();
     let rows = names.iter().map(|name| {
         let at = |of: &str| format!("{path}/{}/{of}", key(name));
-        let is_time = figure(name).is_some_and(|figure| figure.sort == Sort::Times) || name.ends_with("_seconds");
+        let is_time =
+            figure(name).is_some_and(|figure| figure.sort == Sort::Times) || name.ends_with("_seconds");
         let unit = if is_time { Unit::Millis } else { Unit::Plain };
         let bucket = |of: &str| {
             let low = doc.some(&at(&format!("{of}/0")), unit);
@@ -243,5 +236,10 @@ fn histograms(out: &mut String, doc: &Doc, path: &str) {
             bucket("p99"),
         ]
     });
-    table(out, "The server\u{2019}s times: percentiles lie in these buckets", &columns, rows);
+    table(
+        out,
+        "The server\u{2019}s times: percentiles lie in these buckets",
+        &columns,
+        rows,
+    );
 }

@@ -60,6 +60,7 @@ pub fn facts(profile: &str, duration: Nanos, grouping: Grouping) -> RunFacts {
         failures: Vec::new(),
         passes: PassFigures::default(),
         slot_free: Vec::new(),
+        server_metrics: Vec::new(),
         managed_server: None,
         managed_server_timeline: Vec::new(),
         pushes: None,

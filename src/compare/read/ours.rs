@@ -384,9 +384,16 @@ fn servers(document: &RunResult) -> Vec<Scalar> {
         let count = values.len() as f64;
         sum(values).map(|sum| sum / count)
     };
-    let increases = |key: &str| sum(accounts.iter().filter_map(|account| account.increase(key)).collect());
+    let increases = |key: &str| {
+        sum(accounts
+            .iter()
+            .filter_map(|account| account.increase(key))
+            .collect())
+    };
     let hits = increases("prefix_cache_hits").zip(increases("prefix_cache_queries"));
-    let queues = accounts.iter().filter_map(|account| account.histogram("queue_time")?.mean);
+    let queues = accounts
+        .iter()
+        .filter_map(|account| account.histogram("queue_time")?.mean);
     let all = [
         ("server_running", "", sum(means("running"))),
         ("server_waiting", "", sum(means("waiting"))),
@@ -394,12 +401,15 @@ fn servers(document: &RunResult) -> Vec<Scalar> {
         (
             "server_prefix_hit_share",
             "",
-            hits.filter(|(_, queries)| *queries > 0.0).map(|(hits, queries)| hits / queries),
+            hits.filter(|(_, queries)| *queries > 0.0)
+                .map(|(hits, queries)| hits / queries),
         ),
         ("server_preemptions", "", increases("preemptions")),
         ("server_queue_time_mean", "ms", mean(queues.collect())),
     ];
-    let known = all.into_iter().filter_map(|(metric, unit, value)| Some(scalar(metric, unit, value?)));
+    let known = all
+        .into_iter()
+        .filter_map(|(metric, unit, value)| Some(scalar(metric, unit, value?)));
     known.collect()
 }
 
