@@ -141,6 +141,7 @@ mod tests {
             goodput: None,
             slos: Vec::new(),
             generator_limits: Vec::new(),
+            servers: Vec::new(),
             failure: None,
             ended_early: false,
         }

@@ -51,6 +51,22 @@ pub struct SloRow {
     pub shown: Option<String>,
 }
 
+/// What a server held during a probe, by its own account. Null where it does not show it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ServerProbe {
+    pub url: String,
+    /// Requests, on average.
+    pub running: Option<f64>,
+    pub waiting: Option<f64>,
+    /// The most requests that waited at one reading.
+    pub waiting_max: Option<f64>,
+    /// The largest share of the cache of keys and values that was in use, 0 to 1.
+    pub kv_cache_usage_max: Option<f64>,
+    pub preemptions: Option<f64>,
+    /// The mean time in its queue, in milliseconds.
+    pub queue_time_mean: Option<f64>,
+}
+
 /// One probe. Its figures are those of the requests that were due while it counted.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ProbeRow {
@@ -83,6 +99,9 @@ pub struct ProbeRow {
     pub slos: Vec<SloRow>,
     /// Why the generator itself may have been the limit; empty if it was fit.
     pub generator_limits: Vec<LimitReason>,
+    /// What servers that show metrics held meanwhile, by their own account.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub servers: Vec<ServerProbe>,
     /// The most frequent failure, in words.
     pub failure: Option<String>,
     /// The probe ended before it was decided and before its time was over: a signal, or the server ended.

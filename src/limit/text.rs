@@ -46,6 +46,7 @@ pub fn text(result: &LimitResult) -> String {
     if !result.probes.is_empty() {
         out.push('\n');
         table(&mut out, result);
+        servers(&mut out, result);
         out.push('\n');
         chart(&mut out, result);
     }
@@ -367,6 +368,51 @@ fn table(out: &mut String, result: &LimitResult) {
                 ms(probe.latency.p95)
             ),
         );
+    }
+}
+
+/// Says what servers that show metrics held at the loads that decide: the highest that holds, and the lowest that does
+/// not.
+fn servers(out: &mut String, result: &LimitResult) {
+    let holds = result
+        .probes
+        .iter()
+        .filter(|probe| probe.decision == Decision::Holds);
+    let fails = result
+        .probes
+        .iter()
+        .filter(|probe| probe.decision == Decision::Fails);
+    let highest = holds.max_by(|a, b| a.level.total_cmp(&b.level));
+    let lowest = fails.min_by(|a, b| a.level.total_cmp(&b.level));
+    for probe in highest.into_iter().chain(lowest) {
+        for server in &probe.servers {
+            let decimals = |value: f64| format!("{value:.1}");
+            let parts = [
+                server.running.map(|mean| format!("{} running", decimals(mean))),
+                server.waiting.map(|mean| {
+                    let most = server.waiting_max.unwrap_or(mean);
+                    format!("{} waiting (most {most:.0})", decimals(mean))
+                }),
+                server
+                    .kv_cache_usage_max
+                    .map(|share| format!("KV cache up to {:.1} %", share * 100.0)),
+                server
+                    .preemptions
+                    .filter(|count| *count > 0.0)
+                    .map(|count| format!("{count:.0} preemptions")),
+                server
+                    .queue_time_mean
+                    .map(|mean| format!("{} ms in the queue", ms(Some(mean)))),
+            ];
+            let parts: Vec<String> = parts.into_iter().flatten().collect();
+            let text = format!(
+                "{} at {}, by its own account: {}",
+                one_line(&server.url),
+                decimal(probe.level),
+                parts.join(", ")
+            );
+            line(out, &text);
+        }
     }
 }
 

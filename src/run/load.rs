@@ -185,6 +185,8 @@ fn run_pass(
     }
     let mut engine = Engine::start(pass.plan.for_load(ready.loads), ready.targets.clone(), options)
         .map_err(start_failure)?;
+    // It waits for the servers' first answers, which must not make a load late that begins at a given instant.
+    let metrics = server_metrics::watch(pass, ready);
     if books.origin.is_none() {
         if let Some(at) = context.start_at {
             engine.wall_offset = start::wait(at, ready, context.args.quiet, say)?;
@@ -198,7 +200,6 @@ fn run_pass(
     let view = LiveView::new(&ready.tested(), &ready.masks, cores, ready.engine.kernel_stamps);
     let shown = Shown::new(context.args, context.screen, view);
     let watch = slots::watch(pass, ready, &engine.traffic);
-    let metrics = server_metrics::watch(pass, ready);
     let listener = Listener::new(pass, engine, books, shown, say).with_metrics(metrics);
     let mut listened = listener.listen(ready, context.signals);
     let metrics = server_metrics::finish(&mut listened, context.signals);

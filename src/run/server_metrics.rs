@@ -7,6 +7,7 @@ use super::listen::Listened;
 use crate::config::{Config, MetricsChoice};
 use crate::discover::{Url, lookup};
 use crate::error::{one_line, printable};
+use crate::limit::ServerProbe;
 use crate::plan::{Pass, Plan, Role};
 use crate::result::{AccountFacts, ServerAccount, StoppedBy};
 use crate::scrape::{MetricsServer, MetricsWatch, Scraped, WatchedServer};
@@ -114,9 +115,17 @@ fn of_url(config: &Config, text: &str) -> Result<MetricsServer, String> {
     Ok(MetricsServer::of_url(&url, addresses, tls, sources))
 }
 
-/// Begins to read the servers for a pass that is measured, and returns when each has answered once, or after a second.
+/// Begins to read the servers for a pass, if it is measured.
 pub fn watch(pass: &Pass, ready: &Ready) -> Option<MetricsWatch> {
-    let first = ready.metrics.first().filter(|_| pass.role == Role::Measured)?;
+    match pass.role {
+        Role::Measured => watch_servers(ready),
+        Role::WarmUp | Role::Alone(_) => None,
+    }
+}
+
+/// Begins to read the servers, and returns when each has answered once, or after a second.
+pub fn watch_servers(ready: &Ready) -> Option<MetricsWatch> {
+    let first = ready.metrics.first()?;
     let servers = ready.metrics.iter().filter_map(|source| {
         Some(WatchedServer {
             server: source.server.as_ref().ok()?.clone(),
@@ -167,6 +176,26 @@ pub fn figures(ready: &Ready, scraped: &[Scraped]) -> Vec<ServerAccount> {
         (shows || source.asked).then(|| account(source, scraped, ready))
     });
     sources.collect()
+}
+
+/// Returns what each server that shows figures held during a probe.
+pub fn of_probe(ready: &Ready, scraped: &[Scraped]) -> Vec<ServerProbe> {
+    let accounts = figures(ready, scraped)
+        .into_iter()
+        .filter(|account| account.readings > 0);
+    let probes = accounts.map(|account| {
+        let gauge = |key: &str| account.gauge(key);
+        ServerProbe {
+            running: gauge("running").and_then(|gauge| gauge.mean),
+            waiting: gauge("waiting").and_then(|gauge| gauge.mean),
+            waiting_max: gauge("waiting").and_then(|gauge| gauge.max),
+            kv_cache_usage_max: gauge("kv_cache_usage").and_then(|gauge| gauge.max),
+            preemptions: account.increase("preemptions"),
+            queue_time_mean: account.histogram("queue_time").and_then(|times| times.mean),
+            url: account.url,
+        }
+    });
+    probes.collect()
 }
 
 fn account(source: &MetricsSource, scraped: Scraped, ready: &Ready) -> ServerAccount {

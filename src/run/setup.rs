@@ -126,7 +126,11 @@ pub fn set_up(
             target.headers.push(("Connection".to_owned(), "close".to_owned()));
         }
     }
-    let metrics = server_metrics::sources(config, plan, (&targets, &tls), note);
+    let metrics = match managed.is_simulator() {
+        // It shows none.
+        true => server_metrics::sources(config, plan, (&[], &[]), note),
+        false => server_metrics::sources(config, plan, (&targets, &tls), note),
+    };
     let engine = engine_options(config, plan, args, (&host, &cpus, tls));
     Ok(Ready {
         host,

@@ -28,7 +28,7 @@ use crate::result::{
 };
 use crate::run::finish::{generator, host, origins};
 use crate::run::{Finished, Ready};
-use crate::run::{failures, report};
+use crate::run::{failures, report, server_metrics};
 use crate::units::{Nanos, seconds};
 
 /// A server that takes no connection within this time does not answer any more.
@@ -103,6 +103,7 @@ pub fn row(
         goodput: goodput(counted),
         slos: rows.collect(),
         generator_limits: generator_limits(&hunt.ready, plan, ran, &before),
+        servers: server_metrics::of_probe(&hunt.ready, &ran.servers),
         failure: figures.first().map(|failure| failure.in_words()),
         ended_early: false,
     }

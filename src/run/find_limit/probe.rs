@@ -14,6 +14,8 @@ use crate::plan::Plan;
 use crate::report::Aggregator;
 use crate::run::Ready;
 use crate::run::load::start_failure;
+use crate::run::server_metrics;
+use crate::scrape::{MetricsWatch, Scraped};
 use crate::signals::Signals;
 use crate::units::{MILLISECOND, Nanos, SECOND, seconds};
 
@@ -44,6 +46,8 @@ pub struct Ran {
     pub tokens: u64,
     pub counted_for: Nanos,
     pub took: Nanos,
+    /// What each server of [`Ready::metrics`] showed.
+    pub servers: Vec<Scraped>,
     pub stop: Option<Stop>,
 }
 
@@ -85,6 +89,7 @@ struct Probe<'a> {
     cores_left: usize,
     give_up: Receiver<Instant>,
     signals: u32,
+    metrics: Option<MetricsWatch>,
     ran: Ran,
 }
 
@@ -124,6 +129,7 @@ pub fn run(
         cores_left: cores,
         give_up: never(),
         signals: 0,
+        metrics: server_metrics::watch_servers(ready),
         ran: Ran {
             watch: ProbeWatch::new(around.rules, around.slos),
             counted: empty(),
@@ -132,6 +138,7 @@ pub fn run(
             tokens: 0,
             counted_for: 0,
             took: 0,
+            servers: Vec::new(),
             stop: None,
         },
         engine,
@@ -142,6 +149,9 @@ pub fn run(
 impl Probe<'_> {
     fn listen(mut self, ready: &mut Ready, say: &mut dyn FnMut(&str)) -> Ran {
         self.t0 = self.engine.begin();
+        if let Some(metrics) = &self.metrics {
+            metrics.begin(self.t0);
+        }
         while self.cores_left > 0 {
             let next_row = self.t0 + (self.rows + 1) * SECOND + ROW_DELAY;
             let wait = next_row.saturating_sub(clock::monotonic());
@@ -305,6 +315,18 @@ impl Probe<'_> {
         format!("{label}: {} s, {done} requests, {state}", self.rows)
     }
 
+    /// Waits for the servers' last word, unless there is no time.
+    fn end_metrics(&mut self) {
+        let Some(metrics) = self.metrics.take() else {
+            return;
+        };
+        let (servers, signalled) = metrics.finish(self.signals < 2, &self.around.signals.received);
+        self.ran.servers = servers;
+        if signalled {
+            self.ran.stop.get_or_insert(Stop::Signal { at_once: false });
+        }
+    }
+
     fn end(mut self) -> Ran {
         while let Ok(report) = self.engine.reports.try_recv() {
             self.handle_report(report);
@@ -318,6 +340,7 @@ impl Probe<'_> {
             self.ran.watch.push(cut);
         }
         self.ran.took = took;
+        self.end_metrics();
         if self.cores_left > 0 {
             // After a second signal threads are not joined, because the process ends at once.
             std::mem::forget(self.engine);
