@@ -133,10 +133,10 @@ fn tokens_that_are_counted_otherwise_are_found() {
     let tokens = result.totals.output_tokens as f64;
     increase(&mut result, "generation_tokens", tokens / 2.0);
     let (rule, message) = one(&result);
-    assert!(rule == "tokens" && message.contains("+50.0 %"), "{message}");
+    assert!(rule == "tokens" && message.contains("+50.00 %"), "{message}");
     increase(&mut result, "generation_tokens", -tokens);
     let (_, message) = one(&result);
-    assert!(message.contains("-50.0 %"), "{message}");
+    assert!(message.contains("-50.00 %"), "{message}");
 }
 
 #[test]
