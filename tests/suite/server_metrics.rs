@@ -355,3 +355,17 @@ fn repetitions_add_up_without_the_warm_up() {
     );
     assert_silent(&found);
 }
+
+#[test]
+fn runs_are_compared_by_what_their_servers_say() {
+    let mock = vllm(0.0);
+    let dir = Dir::new();
+    let files = ["a.json", "b.json"].map(|name| {
+        let (found, _) = loaded(mock.address, LOAD, &[]);
+        dir.write(name, &found.to_string())
+    });
+    let compared = ran(&["compare", &files[0], &files[1]]).expect(0);
+    for row in ["server_running", "server_kv_cache_usage", "server_preemptions"] {
+        assert!(compared.stdout.contains(row), "{}", compared.stdout);
+    }
+}
