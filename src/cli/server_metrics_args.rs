@@ -7,8 +7,8 @@ const MEASUREMENT: &str = "Measurement";
 
 #[derive(Clone, Debug, Args)]
 pub struct ServerMetricsArgs {
-    /// Read the servers' own metrics each second: `target` (its /metrics, as without the option where there is one), and
-    /// URLs of others, such as http://GPU-HOST:9400/metrics of a DCGM exporter; `none` reads none
+    /// Read the servers' own metrics each second: `target` (its /metrics, as without the option where there is one),
+    /// and URLs of others, such as http://GPU-HOST:9400/metrics of a DCGM exporter; `none` reads none
     #[arg(
         long,
         env = "LLMLOAD_SERVER_METRICS",

@@ -1,5 +1,5 @@
-//! What the servers say of the load themselves: curves on the axis of the run, what they counted, and where they disagree
-//! with the client.
+//! What the servers say of the load themselves: curves on the axis of the run, what they counted, and where they
+//! disagree with the client.
 
 use super::doc::{Doc, NOTHING, Unit};
 use super::figure::{Chart, Line};

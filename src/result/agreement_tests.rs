@@ -38,9 +38,11 @@ fn agreed() -> RunResult {
     result
 }
 
+type Rule = fn(&RunResult, &AnalysisLimits) -> Verdict;
+
 fn findings(result: &RunResult) -> Vec<(&'static str, String)> {
     let limits = AnalysisLimits::default();
-    let rules: [(&str, fn(&RunResult, &AnalysisLimits) -> Verdict); 4] = [
+    let rules: [(&str, Rule); 4] = [
         ("requests", requests),
         ("tokens", tokens),
         ("ttft", ttft),

@@ -237,7 +237,7 @@ impl Passes {
             load_ended,
             wall_offset,
             slots,
-            metrics: _,
+            ..
         } = listened;
         let (duration, loaded) = (ended - t0, load_ended.saturating_sub(t0));
         let total_of = |load| Total {
@@ -254,8 +254,7 @@ impl Passes {
         }
         match pass.role {
             Role::WarmUp => {
-                let warmup = self.warmup.get_or_insert_default();
-                warmup.append(&aggregator, duration);
+                self.warmup.get_or_insert_default().append(&aggregator, duration);
                 self.begun.get_or_insert((t0, wall_offset));
             }
             Role::Alone(endpoint) => {

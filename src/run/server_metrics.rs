@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Ready;
 use super::listen::Listened;
+use super::servers::Managed;
 use crate::config::{Config, MetricsChoice};
 use crate::discover::{Url, lookup};
 use crate::error::{one_line, printable};
@@ -39,6 +40,7 @@ pub fn sources(
     config: &Config,
     plan: &Plan,
     (targets, tls): (&[Target], &[Option<TlsTarget>]),
+    managed: &Managed,
     note: &mut dyn FnMut(&str),
 ) -> Vec<MetricsSource> {
     let own = &config.server_metrics;
@@ -64,7 +66,9 @@ pub fn sources(
         });
     }
     let of_servers = plan.server_names();
-    for (index, (target, tls)) in targets.iter().zip(tls).enumerate() {
+    // The simulator shows none.
+    let loaded = targets.iter().zip(tls).filter(|_| !managed.is_simulator());
+    for (index, (target, tls)) in loaded.enumerate() {
         let server = MetricsServer::of_target(target, tls.as_ref(), addresses).map_err(|count| {
             format!(
                 "its name has {count} addresses, each with its own figures: give their URLs with --server-metrics"

@@ -121,16 +121,9 @@ pub fn set_up(
     let unknown_bodies = found.iter().map(|found| !found.takes_usual_body).collect();
     let (mut targets, tls): (Vec<Target>, Vec<Option<TlsTarget>>) =
         found.into_iter().map(|found| (found.target, found.tls)).unzip();
-    if plan.connection.is_per_request() {
-        for target in &mut targets {
-            target.headers.push(("Connection".to_owned(), "close".to_owned()));
-        }
-    }
-    let metrics = match managed.is_simulator() {
-        // It shows none.
-        true => server_metrics::sources(config, plan, (&[], &[]), note),
-        false => server_metrics::sources(config, plan, (&targets, &tls), note),
-    };
+    close_each(plan, &mut targets);
+    let loaded = (targets.as_slice(), tls.as_slice());
+    let metrics = server_metrics::sources(config, plan, loaded, &managed, note);
     let engine = engine_options(config, plan, args, (&host, &cpus, tls));
     Ok(Ready {
         host,
@@ -145,6 +138,15 @@ pub fn set_up(
         metrics,
         unknown_bodies,
     })
+}
+
+/// Lets each request ask for the end of its connection, if it has one of its own.
+fn close_each(plan: &Plan, targets: &mut [Target]) {
+    if plan.connection.is_per_request() {
+        for target in targets {
+            target.headers.push(("Connection".to_owned(), "close".to_owned()));
+        }
+    }
 }
 
 /// Says whose key is sent, unless it goes to the simulator.

@@ -252,7 +252,7 @@ fn labels_of(sample: &Sample<'_>, is_bucket: bool) -> Labels {
     let kept = sample
         .labels
         .iter()
-        .filter(|(name, _)| !RANKS.contains(name) && !(is_bucket && *name == "le"));
+        .filter(|(name, _)| !(RANKS.contains(name) || is_bucket && *name == "le"));
     let short = |text: &str| text.chars().take(LABEL_CHARS_MAX).collect::<String>();
     let mut labels: Labels = kept
         .take(LABELS_MAX)

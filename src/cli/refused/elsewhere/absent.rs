@@ -74,7 +74,8 @@ pub const ABSENT: &[Row] = &[
     ),
     (
         "gpu-telemetry gpu-metrics",
-        "write `--server-metrics http://HOST:9400/metrics`: what a DCGM exporter shows of the GPUs, each second of the load",
+        "write `--server-metrics http://HOST:9400/metrics`: what a DCGM exporter shows of the GPUs, each \
+         second of the load",
     ),
     (
         "cooldown cool-down cooldown-percent rampdown-percent",
