@@ -299,6 +299,8 @@ fn each_rule_of_the_analysis_passes_and_warns_by_its_limit() {
         contention_error_rate_max: 1.0,
         coalesced_max: 1.0,
         stamps_missing_max: 1.0,
+        server_count_difference_max: 1.0,
+        server_time_difference_max: 1.0,
         fail_on_findings: false,
     };
     assert_eq!(grades(&loose), [Grade::Pass; 8]);
@@ -312,6 +314,8 @@ fn each_rule_of_the_analysis_passes_and_warns_by_its_limit() {
         contention_error_rate_max: 0.0,
         coalesced_max: 0.0,
         stamps_missing_max: 0.0,
+        server_count_difference_max: 0.0,
+        server_time_difference_max: 0.0,
         fail_on_findings: false,
     };
     use Grade::{Fail, Pass, Warning};
