@@ -6,6 +6,7 @@
 mod common;
 
 mod accounting;
+mod action;
 mod agents;
 mod api_differential;
 mod api_vectors;
