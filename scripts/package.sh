@@ -22,16 +22,20 @@ usage() {
     sed -n '2,14s/^# \{0,1\}//p' "$0"
 }
 
+from=$PWD
 cd "$(dirname "$0")/.."
-root=$PWD
-out=target/packages once= check=1 binary=
+root=$(pwd -P)
+out=$root/target/packages once= check=1 binary=
 while [ $# -gt 0 ]; do
     case $1 in
     --once) once=1 ;;
     --no-check) check= ;;
     --binary | --out)
         [ $# -ge 2 ] || { printf 'error: %s: no value\n' "$1" >&2 && exit 2; }
-        [ "$1" = --out ] && out=$2 || binary=$2
+        # Paths are those of the caller.
+        path=$2
+        [[ $path == /* ]] || path=$from/$path
+        [ "$1" = --out ] && out=$path || binary=$path
         shift
         ;;
     -h | --help) usage && exit 0 ;;
@@ -108,7 +112,7 @@ else
 fi
 first=$(cat "$work/first")
 "$first" --version | sed 's/^/   /'
-rm -f "$out"/llmload-uring?* "$out"/SHA256SUMS "$out"/RELEASE-NOTES.md
+rm -rf "$out"/llmload-uring-*.tar.gz "$out"/llmload-uring_*.deb "$out"/SHA256SUMS "$out"/RELEASE-NOTES.md "$out/second-build"
 "$root/scripts/package/pack.sh" "$first" "$out" >"$work/first.sums"
 (cd "$out" && ls -l --time-style=+ | awk 'NR > 1 {printf "   %9d  %s\n", $5, $NF}')
 
@@ -126,8 +130,8 @@ if [ -z "$once" ]; then
     fi
     (umask 077 && TZ=Asia/Tokyo "$elsewhere/scripts/package/pack.sh" "$(cat "$work/second")" "$work/out" >"$work/second.sums")
     if ! diff "$work/first.sums" "$work/second.sums"; then
-        cp -r "$work/out" "$out/second"
-        fail "two builds of one commit differ" "compare $out with $out/second, for example with diffoscope"
+        cp -r "$work/out" "$out/second-build"
+        fail "two builds of one commit differ" "compare $out with $out/second-build, for example with diffoscope"
     fi
     echo "   the same hashes both times:"
 fi

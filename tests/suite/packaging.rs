@@ -152,3 +152,156 @@ fn a_build_from_git_says_what_is_checked_out_and_runs_again_for_the_sources_only
         ["Cargo.lock", "Cargo.toml", "a.rs", "b.rs", "build.rs", "profiles"]
     );
 }
+
+/// Returns Docker's own profile: what is kept, without the rule that was added to it.
+#[test]
+fn the_seccomp_profile_is_dockers_own_with_three_calls_added() {
+    let kept = std::fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/deploy/seccomp-io-uring.json"
+    ))
+    .unwrap();
+    let kept: serde_json::Value = serde_json::from_str(&kept).unwrap();
+    let names_io_uring = |rule: &serde_json::Value| rule["names"].to_string().contains("io_uring");
+    let rules = kept["syscalls"].as_array().unwrap();
+    let added: Vec<&serde_json::Value> = rules.iter().filter(|rule| names_io_uring(rule)).collect();
+    let calls = ["io_uring_setup", "io_uring_enter", "io_uring_register"];
+    assert_eq!(
+        added,
+        [&serde_json::json!({ "names": calls, "action": "SCMP_ACT_ALLOW" })]
+    );
+    // It refuses what it does not name, and io_uring is no way around a rule on something else.
+    assert_eq!(kept["defaultAction"], "SCMP_ACT_ERRNO");
+    assert!(rules.len() > 20);
+
+    let mut dockers_own = kept.clone();
+    dockers_own["syscalls"]
+        .as_array_mut()
+        .unwrap()
+        .retain(|rule| !names_io_uring(rule));
+    let folder = Dir::new();
+    let path = folder.write("default.json", &dockers_own.to_string());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/seccomp-io-uring.sh");
+    if Command::new("jq")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status()
+        .is_err()
+    {
+        return skipped("the script that adds io_uring to a seccomp profile", "jq");
+    }
+    let made = Command::new(script).arg(path).output().unwrap();
+    assert_eq!(
+        serde_json::from_slice::<serde_json::Value>(&made.stdout).unwrap(),
+        kept
+    );
+}
+
+/// A small program that runs the real one, because what is packed has to be a binary. Returns `None` where there is no
+/// compiler.
+fn small_binary(test: &str, folder: &Dir) -> Option<String> {
+    let text = format!(
+        "use std::os::unix::process::CommandExt; fn main() {{ \
+         let error = std::process::Command::new({:?}).args(std::env::args_os().skip(1)).exec(); panic!(\"{{error}}\") }}",
+        env!("CARGO_BIN_EXE_llmload-uring")
+    );
+    let (source, program) = (folder.write("small.rs", &text), folder.path("small"));
+    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    match Command::new(&rustc)
+        .args(["--edition", "2024", "-o", &program, &source])
+        .status()
+    {
+        Ok(status) => assert!(status.success()),
+        Err(_) => {
+            skipped(test, &rustc);
+            return None;
+        }
+    }
+    Some(program)
+}
+
+#[test]
+fn packages_have_all_that_a_user_needs_and_the_same_bytes_each_time() {
+    let test = "the tarball and the Debian package";
+    for tool in ["dpkg-deb", "dpkg-shlibdeps", "python3", "strip", "tar", "gzip"] {
+        if Command::new(tool)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .status()
+            .is_err()
+        {
+            return skipped(test, tool);
+        }
+    }
+    let folder = Dir::new();
+    let Some(binary) = small_binary(test, &folder) else {
+        return;
+    };
+    let pack = |out: &str, umask: &str| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/package/pack.sh");
+        let line = format!("umask {umask}; exec {script} {binary} {}", folder.path(out));
+        let output = Command::new("bash")
+            .args(["-c", &line])
+            .env("SOURCE_DATE_EPOCH", "1790000000")
+            .output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{output:#?}");
+        std::fs::read_to_string(folder.path(&format!("{out}/SHA256SUMS"))).unwrap()
+    };
+    let sums = pack("one", "022");
+    assert_eq!(sums, pack("another", "077"));
+
+    let names: Vec<&str> = sums.lines().map(|line| &line[66..]).collect();
+    let listed = |tool: &str, arguments: &[&str], name: &str| {
+        let file = folder.path(&format!("one/{name}"));
+        let output = Command::new(tool).args(arguments).arg(file).output().unwrap();
+        assert!(output.status.success(), "{output:#?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let tarball = listed("tar", &["-tzf"], names[0]);
+    let package = listed("dpkg-deb", &["-c"], names[1]);
+    let notes = std::fs::read_to_string(folder.path("one/RELEASE-NOTES.md")).unwrap();
+    assert!(
+        notes.starts_with("Changes") || notes.starts_with("###"),
+        "{}",
+        &notes[..80]
+    );
+    for file in [
+        "/bin/llmload-uring\n",
+        "/share/man/man1/llmload-uring.1.gz\n",
+        "/share/bash-completion/completions/llmload-uring\n",
+        "/_llmload-uring\n",
+        "/share/fish/vendor_completions.d/llmload-uring.fish\n",
+        "/share/llmload-uring/profiles/quick-smoke.yaml\n",
+        "/share/llmload-uring/deploy/seccomp-io-uring.json\n",
+        "/share/doc/llmload-uring/README.md\n",
+        "/share/doc/llmload-uring/docs/INSTALL.md\n",
+        "/share/doc/llmload-uring/THIRD-PARTY.txt.gz\n",
+    ] {
+        assert!(
+            tarball.contains(file) && package.contains(file),
+            "{file}\n{tarball}\n{package}"
+        );
+    }
+    for file in ["/CHANGELOG.md\n", "/LICENSE-MIT\n", "/LICENSE-APACHE\n"] {
+        assert!(tarball.contains(file), "{tarball}");
+    }
+    for file in [
+        "/changelog.gz\n",
+        "/changelog.Debian.gz\n",
+        "/copyright\n",
+        "/zsh/vendor-completions/_llmload-uring\n",
+    ] {
+        assert!(package.contains(file), "{package}");
+    }
+    assert!(
+        package.lines().all(|line| line.contains(" root/root ")),
+        "{package}"
+    );
+    let control = listed("dpkg-deb", &["-f"], names[1]);
+    assert!(control.contains("\nDepends: libc6 (>= "), "{control}");
+    assert!(
+        control.contains(&format!("\nVersion: {}-1\n", env!("CARGO_PKG_VERSION"))),
+        "{control}"
+    );
+}
