@@ -75,7 +75,8 @@ run() {
     local options=()
     while [ "$1" != -- ]; do options+=("$1") && shift; done
     shift
-    echo "\$ podman run ${options[*]} llmload-uring $*"
+    # The folders of this machine say nothing to a reader.
+    echo "\$ podman run ${options[*]:+${options[*]} }llmload-uring $*" | sed -e "s,$root/,,g" -e "s,$work/,,g"
     code=0
     timeout 120 "${engine[@]}" run --rm "${limits[@]}" "${options[@]}" localhost/llmload-uring "$@" \
         >"$work/said" 2>&1 || code=$?

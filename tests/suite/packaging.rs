@@ -220,16 +220,51 @@ fn small_binary(test: &str, folder: &Dir) -> Option<String> {
     Some(program)
 }
 
+/// Where files lie in the tarball and in the Debian package alike.
+const IN_BOTH: [&str; 10] = [
+    "/bin/llmload-uring\n",
+    "/share/man/man1/llmload-uring.1.gz\n",
+    "/share/bash-completion/completions/llmload-uring\n",
+    "/_llmload-uring\n",
+    "/share/fish/vendor_completions.d/llmload-uring.fish\n",
+    "/share/llmload-uring/profiles/quick-smoke.yaml\n",
+    "/share/llmload-uring/deploy/seccomp-io-uring.json\n",
+    "/share/doc/llmload-uring/README.md\n",
+    "/share/doc/llmload-uring/docs/INSTALL.md\n",
+    "/share/doc/llmload-uring/THIRD-PARTY.txt.gz\n",
+];
+const IN_TARBALL: [&str; 3] = ["/CHANGELOG.md\n", "/LICENSE-MIT\n", "/LICENSE-APACHE\n"];
+const IN_DEBIAN_PACKAGE: [&str; 4] = [
+    "/changelog.gz\n",
+    "/changelog.Debian.gz\n",
+    "/copyright\n",
+    "/zsh/vendor-completions/_llmload-uring\n",
+];
+
+/// Packs a binary into a folder, and returns the checksums.
+fn packed(folder: &Dir, binary: &str, out: &str, umask: &str) -> String {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/package/pack.sh");
+    let line = format!("umask {umask}; exec {script} {binary} {}", folder.path(out));
+    let mut command = Command::new("bash");
+    command.args(["-c", &line]).env("SOURCE_DATE_EPOCH", "1790000000");
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:#?}");
+    std::fs::read_to_string(folder.path(&format!("{out}/SHA256SUMS"))).unwrap()
+}
+
+/// What a tool says of a package.
+fn listed(tool: &str, argument: &str, file: String) -> String {
+    let output = Command::new(tool).arg(argument).arg(file).output().unwrap();
+    assert!(output.status.success(), "{output:#?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 #[test]
 fn packages_have_all_that_a_user_needs_and_the_same_bytes_each_time() {
     let test = "the tarball and the Debian package";
     for tool in ["dpkg-deb", "dpkg-shlibdeps", "python3", "strip", "tar", "gzip"] {
-        if Command::new(tool)
-            .arg("--version")
-            .stdout(Stdio::null())
-            .status()
-            .is_err()
-        {
+        let found = Command::new(tool).arg("--version").stdout(Stdio::null()).status();
+        if found.is_err() {
             return skipped(test, tool);
         }
     }
@@ -237,71 +272,36 @@ fn packages_have_all_that_a_user_needs_and_the_same_bytes_each_time() {
     let Some(binary) = small_binary(test, &folder) else {
         return;
     };
-    let pack = |out: &str, umask: &str| {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/package/pack.sh");
-        let line = format!("umask {umask}; exec {script} {binary} {}", folder.path(out));
-        let output = Command::new("bash")
-            .args(["-c", &line])
-            .env("SOURCE_DATE_EPOCH", "1790000000")
-            .output();
-        let output = output.unwrap();
-        assert!(output.status.success(), "{output:#?}");
-        std::fs::read_to_string(folder.path(&format!("{out}/SHA256SUMS"))).unwrap()
-    };
-    let sums = pack("one", "022");
-    assert_eq!(sums, pack("another", "077"));
+    let sums = packed(&folder, &binary, "one", "022");
+    assert_eq!(sums, packed(&folder, &binary, "another", "077"));
 
-    let names: Vec<&str> = sums.lines().map(|line| &line[66..]).collect();
-    let listed = |tool: &str, arguments: &[&str], name: &str| {
-        let file = folder.path(&format!("one/{name}"));
-        let output = Command::new(tool).args(arguments).arg(file).output().unwrap();
-        assert!(output.status.success(), "{output:#?}");
-        String::from_utf8(output.stdout).unwrap()
-    };
-    let tarball = listed("tar", &["-tzf"], names[0]);
-    let package = listed("dpkg-deb", &["-c"], names[1]);
-    let notes = std::fs::read_to_string(folder.path("one/RELEASE-NOTES.md")).unwrap();
-    assert!(
-        notes.starts_with("Changes") || notes.starts_with("###"),
-        "{}",
-        &notes[..80]
-    );
-    for file in [
-        "/bin/llmload-uring\n",
-        "/share/man/man1/llmload-uring.1.gz\n",
-        "/share/bash-completion/completions/llmload-uring\n",
-        "/_llmload-uring\n",
-        "/share/fish/vendor_completions.d/llmload-uring.fish\n",
-        "/share/llmload-uring/profiles/quick-smoke.yaml\n",
-        "/share/llmload-uring/deploy/seccomp-io-uring.json\n",
-        "/share/doc/llmload-uring/README.md\n",
-        "/share/doc/llmload-uring/docs/INSTALL.md\n",
-        "/share/doc/llmload-uring/THIRD-PARTY.txt.gz\n",
-    ] {
+    let files: Vec<String> = sums
+        .lines()
+        .map(|line| folder.path(&format!("one/{}", &line[66..])))
+        .collect();
+    let tarball = listed("tar", "-tzf", files[0].clone());
+    let package = listed("dpkg-deb", "-c", files[1].clone());
+    for file in IN_BOTH {
         assert!(
             tarball.contains(file) && package.contains(file),
             "{file}\n{tarball}\n{package}"
         );
     }
-    for file in ["/CHANGELOG.md\n", "/LICENSE-MIT\n", "/LICENSE-APACHE\n"] {
-        assert!(tarball.contains(file), "{tarball}");
-    }
-    for file in [
-        "/changelog.gz\n",
-        "/changelog.Debian.gz\n",
-        "/copyright\n",
-        "/zsh/vendor-completions/_llmload-uring\n",
-    ] {
-        assert!(package.contains(file), "{package}");
-    }
+    assert!(IN_TARBALL.iter().all(|file| tarball.contains(file)), "{tarball}");
+    assert!(
+        IN_DEBIAN_PACKAGE.iter().all(|file| package.contains(file)),
+        "{package}"
+    );
     assert!(
         package.lines().all(|line| line.contains(" root/root ")),
         "{package}"
     );
-    let control = listed("dpkg-deb", &["-f"], names[1]);
-    assert!(control.contains("\nDepends: libc6 (>= "), "{control}");
+    let control = listed("dpkg-deb", "-f", files[1].clone());
+    let version = format!("\nVersion: {}-1\n", env!("CARGO_PKG_VERSION"));
     assert!(
-        control.contains(&format!("\nVersion: {}-1\n", env!("CARGO_PKG_VERSION"))),
+        control.contains("\nDepends: libc6 (>= ") && control.contains(&version),
         "{control}"
     );
+    let notes = std::fs::read_to_string(folder.path("one/RELEASE-NOTES.md")).unwrap();
+    assert!(notes.contains("\n### Added\n") && !notes.contains("\n## "));
 }
