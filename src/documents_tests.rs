@@ -17,15 +17,13 @@ use crate::server::args::ErrorRates;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Options of other programs that the documents mention.
-const FOREIGN: [&str; 50] = [
+const FOREIGN: [&str; 46] = [
     "append-result",
     "array",
     "arrival-pattern",
     "arrival-smoothness",
     "bench",
-    "build-arg",
     "burstiness",
-    "check",
     "concurrency",
     "cpus",
     "cpuset-cpus",
@@ -34,7 +32,6 @@ const FOREIGN: [&str; 50] = [
     "fixed-schedule-end-offset",
     "fixed-schedule-start-offset",
     "format",
-    "ignore-missing",
     "latency-correction",
     "lib",
     "locked",
@@ -52,7 +49,6 @@ const FOREIGN: [&str; 50] = [
     "profile",
     "ramp-up-strategy",
     "release",
-    "remap-path-prefix",
     "request-rate",
     "rm",
     "save-detailed",
@@ -129,11 +125,8 @@ fn pages() -> Vec<(String, String)> {
         }
     }
     paths.sort();
-    paths
-        .into_iter()
-        .map(|path| (document(&path), path))
-        .map(|(text, path)| (path, text))
-        .collect()
+    let texts: Vec<String> = paths.iter().map(|path| document(path)).collect();
+    paths.into_iter().zip(texts).collect()
 }
 
 fn every_argument(command: &Command, out: &mut Vec<Arg>) {

@@ -119,10 +119,10 @@ fn a_build_from_git_says_what_is_checked_out_and_runs_again_for_the_sources_only
     if git(&["init", "--quiet"]).is_err() {
         return skipped(test, "git");
     }
-    for sub in ["src/room", "docs", "inner"] {
+    for sub in ["src/room", "notes", "inner"] {
         std::fs::create_dir_all(checkout.path(sub)).unwrap();
     }
-    for file in ["src/room/a.rs", "src/room/a_tests.rs", "docs/a.md", "Cargo.toml"] {
+    for file in ["src/room/a.rs", "src/room/a_tests.rs", "notes/a.md", "Cargo.toml"] {
         checkout.write(file, "");
     }
     assert!(git(&["add", "-A"]).unwrap().status.success());
@@ -131,7 +131,7 @@ fn a_build_from_git_says_what_is_checked_out_and_runs_again_for_the_sources_only
     let commit = || told(&said(&script, &root, None), "COMMIT");
 
     assert_eq!(commit(), head[..12]);
-    checkout.write("docs/a.md", "more");
+    checkout.write("notes/a.md", "more");
     assert_eq!(commit(), head[..12]);
     checkout.write("src/room/b.rs", "");
     assert_eq!(commit(), format!("{}-dirty", &head[..12]));
