@@ -6,9 +6,9 @@ ARG BUILD_IMAGE=docker.io/library/rust:1.95-slim-trixie
 ARG BASE_IMAGE=docker.io/library/debian:trixie-slim
 
 FROM ${BUILD_IMAGE} AS build
-# glommio builds a C library.
+# glommio builds a C library, and its build script runs git.
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends gcc libc6-dev make \
+    && apt-get install -y --no-install-recommends gcc git libc6-dev make \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY Cargo.toml Cargo.lock build.rs ./
