@@ -105,12 +105,12 @@ pub const SCALARS: [ScalarKind; 43] = [
     scalar("connections_opened", Kind::Count, None),
     scalar("peak_connections", Kind::Count, None),
     scalar("peak_vus", Kind::Count, None),
-    scalar("server_running", Kind::Count, None),
-    scalar("server_waiting", Kind::Count, None),
+    scalar("server_running", Kind::Rate, None),
+    scalar("server_waiting", Kind::Rate, None),
     scalar("server_kv_cache_usage", Kind::Share, None),
     scalar("server_prefix_hit_share", Kind::Share, None),
     scalar("server_preemptions", Kind::Count, None),
-    scalar("server_queue_time_mean", Kind::Count, None),
+    scalar("server_queue_time_mean", Kind::Rate, None),
 ];
 
 const fn scalar(key: &'static str, kind: Kind, direction: Option<Direction>) -> ScalarKind {

@@ -12,8 +12,13 @@ fn agreed() -> RunResult {
     let mut account = result.server_metrics[0].clone();
     account.server = None;
     let (ok, tokens) = {
-        let sides_of: u64 = result.kinds.iter().map(|(_, group)| group.totals.ok).sum();
-        (sides_of as f64, result.totals.output_tokens as f64)
+        // The others are none to an engine.
+        let with_tokens = result
+            .kinds
+            .iter()
+            .filter(|(_, group)| group.totals.output_tokens > 0 || !group.totals.usage.prompt.is_empty());
+        let ok: u64 = with_tokens.map(|(_, group)| group.totals.ok).sum();
+        (ok as f64, result.totals.output_tokens as f64)
     };
     let counter = |increase: f64| CounterFigures {
         name: "vllm:counter".to_owned(),

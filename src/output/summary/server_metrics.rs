@@ -20,10 +20,10 @@ pub(super) fn rows(page: &mut Page, result: &RunResult, accounts_max: usize) {
         };
         let parts = words(account);
         if account.readings > 0 && !parts.is_empty() {
-            page.prose("server says", &one_line(&format!("{label}{}", parts.join(", "))));
+            page.prose("server", &one_line(&format!("{label}{}", parts.join(", "))));
         }
         if let Some(why) = trouble(account) {
-            page.prose("server says", &one_line(&format!("{label}{why}")));
+            page.prose("server", &one_line(&format!("{label}{why}")));
         }
     }
     if let more @ 1.. = result.server_metrics.len().saturating_sub(accounts_max) {
@@ -42,7 +42,8 @@ fn words(account: &ServerAccount) -> Vec<String> {
     let mut parts = Vec::new();
     let gauge = |key: &str, what: &str| {
         let gauge = account.gauge(key)?;
-        let (mean, most) = (gauge.mean?, gauge.max.or(gauge.after)?);
+        // A load that was over before the first reading has none.
+        let (mean, most) = (gauge.mean?, gauge.max?);
         (mean > 0.0 || most > 0.0 || key == "running").then(|| {
             format!(
                 "{} {what} (most {})",
@@ -55,7 +56,8 @@ fn words(account: &ServerAccount) -> Vec<String> {
     parts.extend(gauge("waiting", "waiting"));
     let of_share = |key: &str, what: &str| {
         let gauge = account.gauge(key)?;
-        let (mean, most) = (gauge.mean?, gauge.max.or(gauge.after)?);
+        let is_gpu = key != "kv_cache_usage";
+        let (mean, most) = (gauge.mean?, gauge.max.or(gauge.after.filter(|_| is_gpu))?);
         Some(format!("{what} {} (most {})", percent(mean), percent(most)))
     };
     parts.extend(of_share("kv_cache_usage", "KV cache"));
