@@ -2,6 +2,7 @@
 
 use crate::cli::values::listen::listen_address;
 use crate::cli::values::number::duration;
+use crate::error::ValueError;
 use crate::metrics_listen::LINGER;
 use crate::units::Nanos;
 use clap::Args;
@@ -9,6 +10,14 @@ use clap::builder::BoolishValueParser;
 use std::net::SocketAddr;
 
 const OUTPUT: &str = "Output";
+
+/// Reads an address to listen on. `localhost`, which scrape configurations have, is the loopback address.
+fn metrics_address(text: &str) -> Result<SocketAddr, ValueError> {
+    match text.strip_prefix("localhost:") {
+        Some(port) if !port.contains(':') => listen_address(&format!("127.0.0.1:{port}")),
+        _ => listen_address(text),
+    }
+}
 
 #[derive(Clone, Debug, Args)]
 pub struct MetricsListenArgs {
@@ -19,7 +28,7 @@ pub struct MetricsListenArgs {
         env = "LLMLOAD_METRICS_LISTEN",
         hide_env = true,
         value_name = "ADDR",
-        value_parser = listen_address,
+        value_parser = metrics_address,
         help_heading = OUTPUT
     )]
     pub metrics_listen: Option<SocketAddr>,
@@ -45,4 +54,32 @@ pub struct MetricsListenArgs {
         help_heading = OUTPUT
     )]
     pub metrics_linger: Option<Nanos>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn localhost_is_the_loopback_address_and_other_names_are_none() {
+        for (text, address) in [
+            ("localhost:9464", "127.0.0.1:9464"),
+            ("127.0.0.1:0", "127.0.0.1:0"),
+            ("[::1]:1", "[::1]:1"),
+        ] {
+            assert_eq!(metrics_address(text).unwrap(), address.parse().unwrap());
+        }
+        for text in [
+            "localhost",
+            "localhost:",
+            "localhost:a:1",
+            "host:1",
+            ":9464",
+            "9464",
+            "",
+        ] {
+            assert_eq!(metrics_address(text).unwrap_err().exit().code(), 2, "{text}");
+        }
+        assert_eq!(metrics_address("localhost:65536").unwrap_err().exit().code(), 104);
+    }
 }

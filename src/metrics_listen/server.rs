@@ -155,8 +155,9 @@ impl Server {
         Some(ready)
     }
 
+    /// Accepts whoever waits, as many as there are places: those who come faster must not keep the others waiting.
     fn accept(&mut self, now: Instant) {
-        loop {
+        for _ in 0..CONNECTIONS_MAX {
             let stream = match self.socket.accept() {
                 Ok((stream, _)) => stream,
                 Err(e) if e.kind() == ErrorKind::Interrupted || e.kind() == ErrorKind::ConnectionAborted => {
