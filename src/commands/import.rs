@@ -5,6 +5,7 @@ use crate::cli::{ImportAction, ImportInferencePerfArgs, ImportK6Args};
 use crate::error::{ExitCode, Failure, Mistakes, Reason, lossless, one_line, shown_path};
 use crate::imports::{Imported, Importer, decode, is_as_written};
 use crate::output::{unwritten, write_whole};
+use crate::units::open_input;
 use crate::{inference_perf, k6};
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
@@ -149,7 +150,7 @@ impl Job<'_> {
         let limit = BYTES_MAX + 1;
         match is_standard(path) {
             true => std::io::stdin().lock().take(limit).read_to_end(&mut bytes),
-            false => File::open(path)
+            false => open_input(path)
                 .map_err(unreadable)?
                 .take(limit)
                 .read_to_end(&mut bytes),

@@ -10,7 +10,7 @@ use crate::merge::{DetailCheck, Part, imbalance, merge};
 use crate::output::{self, DetailSpool, OutputFile, Spooled, View};
 use crate::page::{Loaded, page};
 use crate::result::{RunResult, Warning, each_detail};
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::BufReader;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -162,8 +162,8 @@ impl Document {
     }
 
     fn open(&self) -> Result<BufReader<File>, Reason> {
-        let file = File::open(&self.path).and_then(|file| match file.metadata()?.is_file() {
-            true => Ok(file),
+        let file = fs::metadata(&self.path).and_then(|found| match found.is_file() {
+            true => File::open(&self.path),
             // It is read twice.
             false => Err(std::io::Error::other("not a regular file")),
         });

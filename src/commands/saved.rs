@@ -8,7 +8,7 @@ use crate::limit;
 use crate::result::{RunResult, Schema, read, schema_of};
 use serde_json::Value;
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -88,8 +88,8 @@ fn buffered(file: File) -> BufReader<File> {
 }
 
 fn open(path: &Path) -> Result<impl BufRead, Reason> {
-    let file = File::open(path).and_then(|file| match file.metadata()?.is_file() {
-        true => Ok(file),
+    let file = fs::metadata(path).and_then(|found| match found.is_file() {
+        true => File::open(path),
         // It is read twice.
         false => Err(std::io::Error::other("not a regular file")),
     });

@@ -6,13 +6,13 @@ use crate::config::{Config, ServerEntry};
 use crate::dataset::{Dataset, Filter, Format, Found, ReadOptions, Turns, read};
 use crate::error::{Mistake, Place, Reason, quoted};
 use crate::output::unnamed;
-use crate::units::{Span, cannot_be_read, format_span, grouped};
+use crate::units::{Span, cannot_be_read, format_span, grouped, open_input};
 use crate::workload::{
     Call, Conversation, HistoryMode, OnFailure, Prompts, Replaying, Rows, Sampling, Tokens,
 };
 use serde::Serialize;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader};
+use std::path::Path;
 use std::sync::Arc;
 
 /// The name that means standard input instead of a file.
@@ -291,16 +291,10 @@ fn standard_is_taken(document_is_standard: bool) -> Reason {
 fn read_one(asked: &DatasetConfig, options: ReadOptions) -> Result<Found, Vec<Mistake>> {
     let input: Box<dyn BufRead> = match asked.file.as_str() {
         STANDARD => Box::new(io::stdin().lock()),
-        path => {
-            let opened = File::open(path).and_then(|file| match file.metadata()?.is_dir() {
-                true => Err(io::ErrorKind::IsADirectory.into()),
-                false => Ok(file),
-            });
-            match opened {
-                Ok(file) => Box::new(BufReader::with_capacity(BUFFER_BYTES, file)),
-                Err(e) => return Err(vec![asked.place.mistake(cannot_be_read(path, &e))]),
-            }
-        }
+        path => match open_input(Path::new(path)) {
+            Ok(file) => Box::new(BufReader::with_capacity(BUFFER_BYTES, file)),
+            Err(e) => return Err(vec![asked.place.mistake(cannot_be_read(path, &e))]),
+        },
     };
     read(input, asked.shown(), options, &mut unnamed)
 }

@@ -33,11 +33,13 @@ use crate::cli::{self, RunArgs};
 use crate::error::{Mistakes, Reason, nearest, quoted};
 use crate::plan::{Plan, Threshold};
 use crate::profiles;
+use crate::units::open_input;
 use options::{
     body, connections, load, passes_and_files, read_kind_keys, read_server_keys, refuse_for_whole_bodies,
     settings,
 };
 use std::io::Read;
+use std::path::Path;
 use to_plan::shard;
 use which_server::choose_server;
 
@@ -202,7 +204,7 @@ fn read_file(path: &str) -> Result<Source, Mistakes> {
     let limit = DOCUMENT_BYTES_MAX as u64 + 1;
     let read = match is_standard {
         true => std::io::stdin().lock().take(limit).read_to_end(&mut bytes),
-        false => std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)),
+        false => open_input(Path::new(path)).and_then(|file| file.take(limit).read_to_end(&mut bytes)),
     };
     let wrong = |what: String| Mistakes::from(Reason::new(what).at(path, 0));
     read.map_err(|e| {

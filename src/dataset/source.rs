@@ -11,6 +11,8 @@ use std::rc::Rc;
 
 /// The longest record: four million tokens as text.
 pub const RECORD_BYTES_MAX: usize = 16 << 20;
+/// How much of a longer record is read over before the file is given up as one that has no records.
+const SKIPPED_BYTES_MAX: usize = 1 << 30;
 /// The most columns of a CSV file.
 const COLUMNS_MAX: usize = 1_024;
 const BUFFER_BYTES: usize = 128 << 10;
@@ -61,6 +63,7 @@ pub fn read_records(
     };
     match (first, is_json) {
         (None, _) => Ok(()),
+        (Some(byte), _) if byte.is_ascii_control() => Err((line.get(), binary(byte))),
         (Some(b'{'), true) if member.is_some() => read_array(input, member, (&line, is_packed), take),
         (Some(b'['), true) => read_array(input, None, (&line, is_packed), take),
         (Some(_), true) => read_lines(&mut input, &line, take).map_err(|e| unreadable(e, &line)),
@@ -121,6 +124,12 @@ fn head_of(input: &mut Box<dyn BufRead + '_>) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
+/// Says that a file is no text. Nothing of it is read further: a device of zeros has no end.
+fn binary(byte: u8) -> Reason {
+    Reason::new(format!("is binary: byte {byte:#04x} where a record begins"))
+        .hint("name a file of JSON or CSV, as it is or packed with gzip")
+}
+
 /// Says why bytes could not be read.
 fn unreadable(e: &io::Error, is_packed: bool) -> Reason {
     match (e.kind(), is_packed) {
@@ -179,7 +188,10 @@ fn read_lines(input: &mut Counted<'_>, line: &Cell<usize>, take: Take<'_>) -> io
             return Ok(());
         }
         if bytes.last() != Some(&b'\n') && n > RECORD_BYTES_MAX {
-            skip_line(input)?;
+            if !skip_line(input)? {
+                let what = format!("a record of more than {SKIPPED_BYTES_MAX} bytes");
+                return Err(io::Error::other(what));
+            }
             if !take(number, Err(too_long())) {
                 return Ok(());
             }
@@ -192,9 +204,10 @@ fn read_lines(input: &mut Counted<'_>, line: &Cell<usize>, take: Take<'_>) -> io
     }
 }
 
-/// Consumes the rest of a line without keeping it.
-fn skip_line(input: &mut Counted<'_>) -> io::Result<()> {
-    loop {
+/// Consumes the rest of a line without keeping it. Returns false if it is longer than anything is skipped.
+fn skip_line(input: &mut Counted<'_>) -> io::Result<bool> {
+    let mut skipped = 0;
+    while skipped < SKIPPED_BYTES_MAX {
         let buffer = input.fill_buf()?;
         let end = memchr::memchr(b'\n', buffer);
         let (n, is_over) = (
@@ -202,10 +215,12 @@ fn skip_line(input: &mut Counted<'_>) -> io::Result<()> {
             end.is_some() || buffer.is_empty(),
         );
         input.consume(n);
+        skipped += n;
         if is_over {
-            return Ok(());
+            return Ok(true);
         }
     }
+    Ok(false)
 }
 
 /// Why the walk over an array ends.

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,12 +18,16 @@ use tokio::sync::Notify;
 use super::args::{LATENCY_DEFAULT, TARGET_TOKENS_DEFAULT};
 use crate::error::{ExitCode, Failure, Reason, quoted, shown_path};
 use crate::server::{LISTEN_BACKLOG, SimArgs, SimOptions, process};
+use crate::units::read_input;
 
 /// Prefix of the only line on stdout; the address follows.
 pub const READY: &str = "listening ";
 
 /// Time that open requests have to finish once the child was asked to end.
 const DRAIN: Duration = Duration::from_millis(200);
+
+/// The longest configuration.
+const CONFIG_BYTES_MAX: u64 = 1 << 20;
 
 /// Models whose tokenizers are loaded at the start, one for each vocabulary that the default models use.
 const WARM_MODELS: [&str; 2] = ["gpt-4o", "gpt-4"];
@@ -132,17 +137,23 @@ fn refused(what: &str, error: &dyn std::fmt::Display, hint: &str) -> Failure {
     Failure::new(ExitCode::Config, reason).because(rest)
 }
 
+/// Reads llmsim's document.
+fn read_config(path: &Path) -> Result<Config, Failure> {
+    let hint = "give a TOML document with [latency], [response] and [errors]";
+    let wrong = |e: &dyn std::fmt::Display| {
+        let what = format!("simulator configuration `{}`", shown_path(path));
+        refused(&what, e, hint)
+    };
+    let read = read_input(path, CONFIG_BYTES_MAX).map_err(|e| wrong(&format!("cannot be read: {e}")))?;
+    let bytes = read.ok_or_else(|| wrong(&format!("larger than the limit of {CONFIG_BYTES_MAX} bytes")))?;
+    let text = String::from_utf8(bytes).map_err(|e| wrong(&e))?;
+    Config::from_toml(&text).map_err(|e| wrong(&e))
+}
+
 /// Reads the file and applies the options over it. llmsim's own address and port are not used.
 fn config(options: &SimOptions) -> Result<Config, Failure> {
     let mut config = match &options.config {
-        Some(path) => Config::from_file(path).map_err(|e| {
-            let what = format!("simulator configuration `{}`", shown_path(path));
-            refused(
-                &what,
-                &e,
-                "give a TOML document with [latency], [response] and [errors]",
-            )
-        })?,
+        Some(path) => read_config(path)?,
         None => {
             let mut config = Config::default();
             config.latency.profile = Some(LATENCY_DEFAULT.to_owned());

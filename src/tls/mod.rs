@@ -23,6 +23,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::error::{ExitCode, Failure, Mistake, Reason, quoted, shown_path};
+use crate::units::read_input;
 
 pub use connection::{TlsConnection, TlsEnd};
 pub use pool::Pool;
@@ -136,13 +137,9 @@ fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), Mistake> {
             .at("--cacert", 0)
     };
     let unreadable = |e: std::io::Error| wrong(format!("cannot be read: {e}"));
-    let length = std::fs::metadata(path).map_err(unreadable)?.len();
-    if length > CACERT_BYTES_MAX {
-        return Err(wrong(format!(
-            "has {length} bytes; the limit is {CACERT_BYTES_MAX}"
-        )));
-    }
-    let pem = std::fs::read(path).map_err(unreadable)?;
+    let read = read_input(path, CACERT_BYTES_MAX).map_err(unreadable)?;
+    let larger = || wrong(format!("is larger than the limit of {CACERT_BYTES_MAX} bytes"));
+    let pem = read.ok_or_else(larger)?;
     let mut count = 0;
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         count += 1;

@@ -1,23 +1,38 @@
 //! Counts the tokens of texts with a tokenizer of this host: a `tokenizer.json`, as models on Hugging Face have it.
 
 use std::fmt;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use tokenizers::Tokenizer;
 
 use crate::error::{Reason, one_line, quoted};
-use crate::units::cannot_be_read;
+use crate::units::{cannot_be_read, open_input};
 
 /// The name of the file in the folder of a model.
 const FILE: &str = "tokenizer.json";
 /// The largest file that is read. Those of vocabularies of 256,000 tokens have 35 MB.
 const BYTES_MAX: u64 = 256 << 20;
+/// By these one sees whether a file is JSON at all.
+const BEGINNING_BYTES: u64 = 4_096;
 
 /// A tokenizer that was read from a file.
 pub struct LocalTokenizer {
     /// The path of its file.
     path: PathBuf,
     tokenizer: Tokenizer,
+}
+
+/// Reads what may be a JSON object. Of anything else that is long, such as a device of zeros, only the beginning is read,
+/// from which the parser says what it is.
+fn read_object(path: &Path) -> io::Result<Vec<u8>> {
+    let file = open_input(path)?;
+    let mut bytes = Vec::new();
+    (&file).take(BEGINNING_BYTES).read_to_end(&mut bytes)?;
+    if bytes.trim_ascii_start().first() == Some(&b'{') {
+        (&file).take(BYTES_MAX).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
 }
 
 impl LocalTokenizer {
@@ -47,7 +62,7 @@ impl LocalTokenizer {
             );
             return Err(Reason::new(what).hint("name a tokenizer.json"));
         }
-        let bytes = std::fs::read(&path).map_err(|e| cannot_be_read(&shown, &e))?;
+        let bytes = read_object(&path).map_err(|e| cannot_be_read(&shown, &e))?;
         let mut tokenizer = Tokenizer::from_bytes(&bytes).map_err(|e| {
             let what = format!(
                 "{} is no tokenizer.json: {}",

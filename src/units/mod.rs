@@ -1,8 +1,9 @@
-//! Units shared by every room: time, spans, secrets, a hash, and the files of text that people name.
+//! Units shared by every room: time, spans, secrets, a hash, and the files that people name.
 
 mod duration;
 mod figures;
 mod hash;
+mod input_file;
 mod limits;
 mod masks;
 mod path;
@@ -21,6 +22,7 @@ pub use figures::{
     time_unit,
 };
 pub use hash::{Fnv, fnv};
+pub use input_file::{open_input, read_input};
 pub use limits::{above, below, check_bytes, plain_number, within};
 pub use masks::{Cut, Masks};
 pub use path::optional_path_text;

@@ -1,8 +1,9 @@
 //! Files of text that options and documents name.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
+use std::path::Path;
 
+use super::input_file::read_input;
 use crate::error::{Reason, quoted};
 
 /// Reads a file of text of up to `bytes_max` bytes. `if_larger` is the next step for one that has more.
@@ -10,18 +11,15 @@ use crate::error::{Reason, quoted};
 /// # Errors
 /// Says why it cannot be read, that it is too large, or where it is no text.
 pub fn read_text_file(path: &str, bytes_max: usize, if_larger: Option<&str>) -> Result<String, Reason> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(bytes_max as u64 + 1).read_to_end(&mut bytes))
-        .map_err(|e| cannot_be_read(path, &e))?;
+    let read = read_input(Path::new(path), bytes_max as u64).map_err(|e| cannot_be_read(path, &e))?;
     let shown = quoted(path);
-    if bytes.len() > bytes_max {
+    let bytes = read.ok_or_else(|| {
         let larger = Reason::new(format!("{shown} is larger than the limit of {bytes_max} bytes"));
-        return Err(match if_larger {
+        match if_larger {
             Some(hint) => larger.hint(hint),
             None => larger,
-        });
-    }
+        }
+    })?;
     String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
         Reason::new(format!("{shown} is not UTF-8 text: byte {at} is invalid"))

@@ -2,8 +2,8 @@
 
 use super::error::{FORMATS, Result, excerpt, io, wrong};
 use crate::error::Reason;
+use crate::units::open_input;
 use flate2::bufread::MultiGzDecoder;
-use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, ErrorKind, Read};
 use std::path::Path;
 
@@ -28,7 +28,10 @@ pub enum Content {
 
 /// Opens a file and recognizes its format by content alone. It reads forwards only, so a pipe works as well.
 pub fn open(path: &Path) -> Result<Content> {
-    let file = File::open(path).map_err(|e| {
+    let file = open_input(path).map_err(|e| {
+        if e.kind() == ErrorKind::IsADirectory {
+            return Reason::new("is a directory").hint(format!("choose a file in it; {FORMATS}"));
+        }
         let hint = match e.kind() {
             ErrorKind::NotFound => "check the name; a baseline is written as @NAME",
             ErrorKind::PermissionDenied => "make the file readable for this user",
@@ -36,9 +39,6 @@ pub fn open(path: &Path) -> Result<Content> {
         };
         Reason::new(format!("cannot be opened: {e}")).hint(hint)
     })?;
-    if file.metadata().is_ok_and(|m| m.is_dir()) {
-        return Err(Reason::new("is a directory").hint(format!("choose a file in it; {FORMATS}")));
-    }
     content(Box::new(BufReader::with_capacity(HEAD_BYTES, file)))
 }
 

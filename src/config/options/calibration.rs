@@ -3,6 +3,7 @@
 use crate::calibration::{self, Calibration};
 use crate::cli::{RunArgs, Stamp};
 use crate::error::{Mistake, Reason, quoted};
+use crate::units::open_input;
 use std::io::Read;
 use std::path::Path;
 
@@ -30,7 +31,7 @@ pub fn calibration(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Option<Calibr
 fn read(path: &Path) -> Result<Calibration, Reason> {
     let shown = quoted(&path.display().to_string());
     let mut text = String::new();
-    let file = std::fs::File::open(path);
+    let file = open_input(path);
     let hint = "`llmload-uring calibrate --output FILE` writes one";
     let read = file.and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text));
     read.map_err(|e| Reason::new(format!("{shown} cannot be read: {e}")).hint(hint))?;

@@ -11,7 +11,7 @@ use crate::http1::request::is_ours;
 use crate::metrics_listen::ListenConfig;
 use crate::plan::{CORES_MAX, MIN_WAIT_MAX, Shard};
 use crate::units::{MILLISECOND, Nanos};
-use crate::units::{Secret, check_duration, duration_text, optional_path_text, within};
+use crate::units::{Secret, check_duration, duration_text, open_input, optional_path_text, within};
 use serde::{Serialize, Serializer};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -244,7 +244,7 @@ fn read_key(path: &Path) -> Result<String, Reason> {
     let shown = path.display().to_string();
     let mut text = String::new();
     let limit = HEADER_BYTES_MAX as u64;
-    std::fs::File::open(path)
+    open_input(path)
         .and_then(|file| file.take(limit + 1).read_to_string(&mut text))
         .map_err(|e| {
             let what = format!("{} cannot be read: {e}", quoted(&shown));
