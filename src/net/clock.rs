@@ -16,13 +16,19 @@ pub fn monotonic() -> Nanos {
 }
 
 pub fn realtime() -> Nanos {
-    nanos(ClockId::Realtime)
+    let wall = nanos(ClockId::Realtime);
+    #[cfg(debug_assertions)]
+    let wall = super::tampered::wall(wall);
+    wall
 }
 
 /// Returns for how long the machine has slept since it was booted, which CLOCK_MONOTONIC does not count.
 pub fn suspended() -> Nanos {
     let awake = monotonic();
-    nanos(ClockId::Boottime).saturating_sub(awake)
+    let slept = nanos(ClockId::Boottime).saturating_sub(awake);
+    #[cfg(debug_assertions)]
+    let slept = slept + super::tampered::slept(nanos(ClockId::Realtime));
+    slept
 }
 
 /// Returns how long the calling thread has waited for a CPU while it could have run; `None` if the kernel does not
@@ -87,8 +93,8 @@ impl Offset {
     }
 
     /// Converts a wall-clock stamp to a monotonic instant that is never later than `now`.
-    pub fn to_monotonic(&self, realtime: Nanos, now: Nanos) -> Nanos {
-        let at = (realtime as i64).saturating_sub(self.offset);
+    pub fn to_monotonic(&self, stamp: Nanos, now: Nanos) -> Nanos {
+        let at = (stamp as i64).saturating_sub(self.offset);
         u64::try_from(at).unwrap_or(0).min(now)
     }
 

@@ -11,6 +11,8 @@ mod driver;
 mod resting;
 mod ring;
 mod stamping;
+#[cfg(debug_assertions)]
+mod tampered;
 mod timers;
 mod wait;
 

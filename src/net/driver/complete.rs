@@ -129,9 +129,10 @@ impl Driver {
             self.ring.give_back(buffer);
             return false;
         }
-        let stamp = received
-            .stamp_realtime
-            .map(|at| self.offset.to_monotonic(at, self.now));
+        let stamp = received.stamp_realtime;
+        #[cfg(debug_assertions)]
+        let stamp = stamp.map(crate::net::tampered::wall);
+        let stamp = stamp.map(|at| self.offset.to_monotonic(at, self.now));
         if stamp.is_none() && self.options.kernel_stamps {
             self.counters.stamps_missing += 1;
         }
