@@ -6,7 +6,7 @@ use crate::calibration::budget;
 use crate::config::Config;
 use crate::error::{ExitCode, Failure};
 use crate::net::clock;
-use crate::output::{self, DetailSpool, OutputFile, OutputFiles, Spooled, View};
+use crate::output::{self, OutputFile, OutputFiles, Spooled, View};
 use crate::page::Loaded;
 use crate::plan::{Assignment, Plan};
 use crate::profiles;
@@ -50,7 +50,10 @@ pub fn finish(
         false => None,
     };
     let samples = ready.managed.samples();
-    let spooled = load.books.spool.take().map(DetailSpool::finish);
+    let spooling = load.books.spool.take();
+    let details = spooling.map(|spool| spool.finish(load.in_a_hurry, &mut load.books.failures));
+    let details_lost = details.as_ref().map_or(0, |details| details.lost);
+    let spooled = details.and_then(|details| details.spooled);
     let silent = never_answered(plan, &ready, &load);
     load.books.failures.extend(silent);
     let grouping = Grouping::from_plan(plan);
@@ -65,7 +68,7 @@ pub fn finish(
         phases: PhaseTimes::new(&plan.executor, load.measured.steady),
         grouping: grouping.clone(),
         trace: TraceFigures::new(&plan.executor, pace, load.measured.loaded, runs),
-        generator: generator(&ready, spooled.as_ref().map_or(0, |s| s.lost), started.suspended),
+        generator: generator(&ready, details_lost, started.suspended),
         judged: load.judged.clone(),
         failures: failures::figures(&load.measured.load.merged().failures, &grouping, &ready),
         passes: pass_figures(plan, &load),

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, after, never, select};
 
 use super::progress::Shown;
+use super::spooling::Spooling;
 use crate::engine::{Command, Engine, Report};
 use crate::error::ExitCode;
 use crate::error::Failure;
@@ -12,7 +13,6 @@ use crate::judge::{Judge, Vus};
 use crate::metrics::{Merged, Snapshot};
 use crate::metrics_listen::MetricsListener;
 use crate::net::clock;
-use crate::output::DetailSpool;
 use crate::plan::{Pass, Plan, Role, VuSchedule};
 use crate::push::Pusher;
 use crate::report::{Aggregator, LiveThresholds, LiveTick};
@@ -54,7 +54,7 @@ pub struct Listener<'a> {
 /// The state that continues from one pass to the next.
 #[derive(Default)]
 pub struct Books {
-    pub spool: Option<DetailSpool>,
+    pub spool: Option<Spooling>,
     pub pusher: Option<Pusher>,
     /// What Prometheus scrapes.
     pub scraped: Option<MetricsListener>,
@@ -207,14 +207,16 @@ impl<'a> Listener<'a> {
         if self.role == Role::Measured {
             self.books.append_snapshot(&snapshot);
         }
-        if let Some(spool) = &mut self.books.spool
-            && self.role != Role::WarmUp
-            && let Err(failure) = spool.append(&snapshot.details, &snapshot.gaps)
-        {
+        if let Some(spool) = &mut self.books.spool {
+            if self.role != Role::WarmUp {
+                spool.append(&snapshot.details, &snapshot.gaps);
+            }
             // The run continues: the summary is still to come, and what is lost is counted. The failure is printed now,
             // while something can be done about it, and not again at the end.
-            failure.to_string().lines().for_each(&mut *self.say);
-            self.books.failures.push(failure.marked_shown());
+            while let Some(failure) = spool.failure() {
+                failure.to_string().lines().for_each(&mut *self.say);
+                self.books.failures.push(failure.marked_shown());
+            }
         }
         self.engine.recycle(snapshot);
     }

@@ -20,6 +20,7 @@ mod setup;
 mod silence;
 mod slots;
 mod sources;
+mod spooling;
 mod start;
 mod tokenizer;
 mod validation;
@@ -46,6 +47,7 @@ use finish::StartFacts;
 use listen::Books;
 use load::{Load, PassContext};
 use setup::Ready;
+use spooling::Spooling;
 use validation::Asked;
 
 /// The outcome of a run, for `main` to print.
@@ -189,7 +191,7 @@ fn spool(
     ready: &Ready,
     plan: &Plan,
     say: &mut dyn FnMut(&str),
-) -> Result<Option<DetailSpool>, Failure> {
+) -> Result<Option<Spooling>, Failure> {
     if !ready.engine.details || files.is_empty() {
         return Ok(None);
     }
@@ -204,8 +206,9 @@ fn spool(
         say(&format!("details of a run that was killed are kept: {kept}"));
     }
     let spool = spool.with_ids(plan.executor.numbering(), plan.workload.kinds_in_mix());
-    Ok(Some(match setup::carry_ids(plan, ready) {
+    let spool = match setup::carry_ids(plan, ready) {
         Some((tag, sent)) => spool.with_sent_ids(tag, sent),
         None => spool,
-    }))
+    };
+    Spooling::start(spool).map(Some)
 }
