@@ -48,7 +48,15 @@ fn a_disk_that_fills_up_exits_112_with_the_whole_summary_and_a_whole_document() 
             "--think-time",
             "0",
         ])
-        .args(["--no-validate", "--details", "--output", "result.json"])
+        // All warnings are shown, so that none that a busy machine adds hides the one about the details.
+        .args([
+            "--no-validate",
+            "--details",
+            "--summary",
+            "full",
+            "--output",
+            "result.json",
+        ])
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped());
     let can = Command::new("unshare")

@@ -31,6 +31,7 @@ mod endpoints;
 mod engine;
 mod exit_codes;
 mod failures;
+mod faults;
 mod files;
 mod find_limit;
 mod fitness;
