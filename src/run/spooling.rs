@@ -1,6 +1,6 @@
 //! Writes the details in a thread of its own, so that a disk that hangs keeps neither the reporter nor the load waiting.
 
-use std::mem::size_of;
+use std::mem::size_of_val;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -143,5 +143,5 @@ impl Spooling {
 }
 
 fn bytes_of(samples: &[Sample], gaps: &[Nanos]) -> usize {
-    size_of::<Sample>() * samples.len() + size_of::<Nanos>() * gaps.len()
+    size_of_val(samples) + size_of_val(gaps)
 }

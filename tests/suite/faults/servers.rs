@@ -206,6 +206,10 @@ fn floods_end_at_their_limit_in_little_memory() {
         }),
     ];
     withstand_each(&large, PATIENT, |_, _| {});
+}
+
+#[test]
+fn streams_of_nothing_and_streams_without_an_end_are_timeouts() {
     let endless = [
         case(
             "tiny events without an end",
