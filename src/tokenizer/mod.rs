@@ -23,8 +23,8 @@ pub struct LocalTokenizer {
     tokenizer: Tokenizer,
 }
 
-/// Reads what may be a JSON object. Of anything else that is long, such as a device of zeros, only the beginning is read,
-/// from which the parser says what it is.
+/// Reads what may be a JSON object. Of anything else that is long, such as a device of zeros, only the beginning is
+/// read, from which the parser says what it is.
 fn read_object(path: &Path) -> io::Result<Vec<u8>> {
     let file = open_input(path)?;
     let mut bytes = Vec::new();

@@ -76,8 +76,8 @@ fn found(text: &str, secrets: &[&str]) -> Option<String> {
         .or_else(hidden)
 }
 
-/// Everything that left the program in a run: a name and what it was. A further output needs a line here, and the option
-/// that asks for it in `run_and_gather`.
+/// Everything that left the program in a run: a name and what it was. A further output needs a line here, and the
+/// option that asks for it in `run_and_gather`.
 fn gather(dir: &Dir, ended: &Ended, called_as: &str, gateway: &Gateway) -> Vec<(String, String)> {
     let mut left = vec![
         ("standard output".to_owned(), ended.stdout.clone()),

@@ -1,5 +1,5 @@
-//! Faults of servers, networks, hosts and files, each made on purpose: its outcome, sums that hold, an end in time, memory
-//! that stays flat, no spinning, its exit code. `docs/FAULTS.md` says which test makes which fault.
+//! Faults of servers, networks, hosts and files, each made on purpose: its outcome, sums that hold, an end in time,
+//! memory that stays flat, no spinning, its exit code. `docs/FAULTS.md` says which test makes which fault.
 
 mod attacker;
 mod canary;

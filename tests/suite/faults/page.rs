@@ -1,4 +1,4 @@
-//! docs/FAULTS.md names a test for each fault: they have to exist, and so do the outcomes and exit codes that it promises.
+//! docs/FAULTS.md names a test for each fault: they have to exist, and so do the outcomes and exit codes that it names.
 
 use std::collections::BTreeSet;
 use std::path::Path;
