@@ -1,5 +1,5 @@
-//! Sets the clocks on purpose, in debug builds only, so that tests see what a run makes of a clock that somebody sets, of
-//! one that is slewed, and of a machine that sleeps. No test can set the clock of the machine that it runs on.
+//! Sets the clocks on purpose, in debug builds only, so that tests see what a run makes of a clock that somebody sets,
+//! of one that is slewed, and of a machine that sleeps. No test can set the clock of the machine that it runs on.
 
 use std::sync::OnceLock;
 

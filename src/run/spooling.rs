@@ -1,4 +1,5 @@
-//! Writes the details in a thread of its own, so that a disk that hangs keeps neither the reporter nor the load waiting.
+//! Writes the details in a thread of its own, so that a disk that hangs keeps neither the reporter nor the load
+//! waiting.
 
 use std::mem::size_of_val;
 use std::sync::Arc;
