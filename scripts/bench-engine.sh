@@ -6,6 +6,8 @@
 #   engine         llmload-uring as users run it (kernel stamps, minimum wait up to 1 ms)
 #   engine-nowait  llmload-uring --min-wait 0: a wake-up per event
 #   engine-noquick llmload-uring --no-quickack: delayed ACKs, as in the lower bounds
+#   engine-epoll   llmload-uring --io epoll: the same, where io_uring is forbidden
+#   engine-epoll-nowait  the same with --min-wait 0
 #   other          as `engine`, but the program at $OTHER, such as a build of another commit
 # Server: `llmload-uring mock` on another core. CPU is user + system of the whole client process, medians.
 #
@@ -45,6 +47,8 @@ measure() {
         [ "$1" != other ] || program=$OTHER
         [ "$1" != engine-nowait ] || options='--min-wait 0'
         [ "$1" != engine-noquick ] || options=--no-quickack
+        [ "$1" != engine-epoll ] || options='--io epoll'
+        [ "$1" != engine-epoll-nowait ] || options='--io epoll --min-wait 0'
         TIMEFORMAT='%U %S'
         # A run too short for any answer to end (exit code 115) still counts events.
         # shellcheck disable=SC2086

@@ -2,7 +2,7 @@
 # Measures what the minimum wait costs a closed loop of short answers without pauses: requests/s with the default wait,
 # with `--min-wait 0`, and the share of the first in the second. Rounds are interleaved; medians.
 #
-#   [BIN=target/release/llmload-uring] scripts/bench-loop.sh [REPEATS] [SECONDS] [USERS] [SERVER_CPU] [CLIENT_CPU]
+#   [BIN=target/release/llmload-uring] [LLMLOAD_IO=epoll] scripts/bench-loop.sh [REPEATS] [SECONDS] [USERS] [SERVER_CPU] [CLIENT_CPU]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 repeats=${1:-5} seconds=${2:-3} users=${3:-64} server_cpu=${4:-0} client_cpu=${5:-1}

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, bounded, select};
 
 use crate::error::{ExitCode, Failure, Reason, lossless, printable};
+use crate::host::Io;
 use crate::result::{self, RunResult};
 use crate::units::{MILLISECOND, Nanos, format_duration};
 
@@ -33,6 +34,7 @@ pub enum Load {
 /// What a run is made with.
 #[derive(Clone, Copy, Debug)]
 pub struct Job {
+    pub io: Io,
     pub target: SocketAddr,
     pub cpu: usize,
     pub load: Load,
@@ -141,6 +143,7 @@ fn spawn(job: &Job) -> Result<Child, Failure> {
         .args(["--output", "-", "--quiet", "--no-validate"])
         .args(["--target", &format!("http://{}", job.target)])
         .args(["--cpus", &job.cpu.to_string()])
+        .args(["--io", if job.io == Io::Uring { "uring" } else { "epoll" }])
         // Variables that set options are for the user's own runs.
         .env_clear()
         // Ctrl-C is for the parent, which ends the child.

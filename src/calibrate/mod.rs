@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 
 use crate::calibration::{CALIBRATION_SCHEMA, CalibratedHost, Calibration, Capacity, Condition, meaning};
 use crate::error::{ExitCode, Failure, Reason};
+use crate::host::Io;
 use crate::mock::exposition::MetricsForm;
 use crate::mock::fault::FaultPlan;
 use crate::mock::{Mock, MockOptions};
@@ -50,6 +51,8 @@ const FILES_SPARE: u64 = 256;
 /// Which CPUs are used, for how long, and on which host.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// What drives the sockets.
+    pub io: Io,
     pub host: CalibratedHost,
     pub duration: Nanos,
     /// Open files that this process, and so the client, may have.
@@ -141,6 +144,7 @@ impl Bench<'_> {
 
     fn job(&self, target: SocketAddr, load: Load, duration: Nanos) -> Job {
         Job {
+            io: self.options.io,
             target,
             cpu: self.options.host.client_cpu,
             load,
@@ -153,6 +157,7 @@ impl Bench<'_> {
 
     fn mock(&self, change: impl FnOnce(&mut MockOptions)) -> Result<Mock, Failure> {
         let mut options = MockOptions {
+            io: self.options.io,
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             ttft: TTFT,
             gap: GAP,

@@ -55,6 +55,7 @@ fn calibration(errors: [f64; 4]) -> Calibration {
             cpus_allowed: vec![0, 1],
             client_cpu: 0,
             server_cpus: vec![1],
+            io: "io_uring".to_owned(),
         },
         versions: Ordered::default(),
         capacity: Capacity {

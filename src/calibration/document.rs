@@ -2,6 +2,7 @@
 //! keys.
 
 use crate::error::{Reason, quoted};
+use crate::host::Io;
 use crate::result::{ErrorFigures, Ordered};
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,13 @@ pub struct CalibratedHost {
     pub client_cpu: usize,
     /// Those of the mock; the client's alone if there is no other.
     pub server_cpus: Vec<usize>,
+    /// What drove the sockets of both: `io_uring` or `epoll`. Documents of older versions do not say it.
+    #[serde(default = "uring")]
+    pub io: String,
+}
+
+fn uring() -> String {
+    Io::Uring.name().to_owned()
 }
 
 impl CalibratedHost {

@@ -3,7 +3,7 @@
 use crate::calibrate::{DURATION_MAX, DURATION_MIN};
 use crate::cli::values::number::duration;
 use crate::error::{Mistake, Reason};
-use crate::host::CpuList;
+use crate::host::{CpuList, IoChoice};
 use crate::units::{Nanos, check_duration};
 use clap::Args;
 use std::path::PathBuf;
@@ -23,6 +23,10 @@ pub struct CalibrateArgs {
     /// CPU for the client's worker; the mock gets the others [the first that this process may use]
     #[arg(long, value_name = "CPU")]
     pub cpus: Option<CpuList>,
+
+    /// What drives the sockets
+    #[arg(long, env = "LLMLOAD_IO", hide_env = true, value_enum, default_value_t = IoChoice::Auto)]
+    pub io: IoChoice,
 
     /// Write the calibration as JSON, for `--calibration FILE` of a run (`-`: standard output)
     #[arg(short, long, value_name = "FILE")]

@@ -5,7 +5,7 @@ use crate::cli::values::listen::listen_address;
 use crate::cli::values::number::{count, seed, short_time};
 use crate::cli::values::share::share;
 use crate::error::{Mistake, Mistakes, Reason};
-use crate::host::CpuList;
+use crate::host::{CpuList, IoChoice};
 use crate::mock::capacity::CapacityOptions;
 use crate::mock::exposition::MetricsForm;
 use crate::mock::tokens::TokenizeForm;
@@ -142,6 +142,10 @@ pub struct MockArgs {
     /// CPUs to run on: 1-3,5
     #[arg(long, value_name = "LIST")]
     pub cpus: Option<CpuList>,
+
+    /// What drives the sockets
+    #[arg(long, env = "LLMLOAD_IO", hide_env = true, value_enum, default_value_t = IoChoice::Auto)]
+    pub io: IoChoice,
 
     /// Stop after this many seconds
     #[arg(long, value_name = "N", value_parser = count(1..=SECONDS_MAX), default_value_t = 3_600)]

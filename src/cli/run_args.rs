@@ -9,7 +9,7 @@ use crate::cli::{
     BodyArgs, ConnectionArgs, DatasetArgs, DocumentArgs, FilesArgs, LengthArgs, MetricsListenArgs, PushArgs,
     ServerArgs, ServerMetricsArgs, ShardArgs, StageList, TraceArgs,
 };
-use crate::host::CpuList;
+use crate::host::{CpuList, IoChoice};
 use crate::lengths::Lengths;
 use crate::metrics::Goodput;
 use crate::plan::{
@@ -251,6 +251,10 @@ pub struct RunArgs {
     /// Clock that arrival times are taken from
     #[arg(long, env = "LLMLOAD_STAMP", hide_env = true, value_enum, default_value_t = Stamp::Kernel, help_heading = MEASUREMENT)]
     pub stamp: Stamp,
+
+    /// What drives the sockets
+    #[arg(long, env = "LLMLOAD_IO", hide_env = true, value_enum, default_value_t = IoChoice::Auto, help_heading = MEASUREMENT)]
+    pub io: IoChoice,
 
     /// Longest time to wait for more data before reading; 0 wakes up for each event
     #[arg(long, env = "LLMLOAD_MIN_WAIT", hide_env = true, value_name = "DURATION", value_parser = short_time(0..=MIN_WAIT_MAX), default_value = "1ms", help_heading = MEASUREMENT)]

@@ -5,7 +5,7 @@ use crate::calibration::{CalibratedHost, Calibration, text};
 use crate::cli::CalibrateArgs;
 use crate::error::{ExitCode, Failure, Mistakes, safe_json};
 use crate::host::preflight::ring_bytes;
-use crate::host::{self, HostFacts, Need, plan_cpus, raise_open_files};
+use crate::host::{self, HostFacts, Io, IoChoice, IoUse, Need, plan_cpus, raise_open_files};
 use crate::net;
 use crate::output::OutputFile;
 use crate::signals::{Phase, Signals};
@@ -34,13 +34,15 @@ pub fn run(args: &CalibrateArgs, say: &mut dyn FnMut(&str)) -> Result<Calibrated
         return Err(Mistakes::new(mistakes).into());
     }
     let signals = Signals::watch(Phase::Load, |_| {})?;
-    let (host, cores) = host(args)?;
-    check_host(cores)?;
+    let (mut host, cores) = host(args)?;
+    let io = check_host(args.io, cores, say)?;
+    host.io = io.name().to_owned();
     let file = args.output.as_deref().map(OutputFile::prepare).transpose()?;
     if let Some(file) = &file {
         signals.remove_on_exit(file.temporaries());
     }
     let options = Options {
+        io,
         host,
         duration: args.duration,
         files: raise_open_files().soft,
@@ -70,7 +72,7 @@ pub fn run(args: &CalibrateArgs, say: &mut dyn FnMut(&str)) -> Result<Calibrated
 
 /// Returns the host with the CPUs to use, and the number of threads with a ring on it.
 fn host(args: &CalibrateArgs) -> Result<(CalibratedHost, usize), Failure> {
-    let facts = HostFacts::read();
+    let facts = HostFacts::read_for(args.io);
     let named = args.cpus.as_ref().map(|list| list.0.as_slice());
     let one = named.is_none().then_some(1);
     let cpus = plan_cpus(&facts.allowed_cpus, one, named, true)?;
@@ -85,13 +87,16 @@ fn host(args: &CalibrateArgs) -> Result<(CalibratedHost, usize), Failure> {
         cpus_allowed: facts.allowed_cpus,
         client_cpu,
         server_cpus,
+        io: Io::Uring.name().to_owned(),
     };
     Ok((host, threads))
 }
 
-/// Checks that this host allows the threads of mock and client, before one is started.
-fn check_host(cores: usize) -> Result<(), Failure> {
-    let need = Need {
+/// Checks that this host allows the threads of mock and client, before one is started. Returns what drives their
+/// sockets.
+fn check_host(asked: IoChoice, cores: usize, say: &mut dyn FnMut(&str)) -> Result<Io, Failure> {
+    let mut need = Need {
+        io: Io::Uring,
         vus: 1,
         cores: u32::try_from(cores).unwrap_or(u32::MAX),
         addresses: 1,
@@ -100,8 +105,14 @@ fn check_host(cores: usize) -> Result<(), Failure> {
         ring_bytes: ring_bytes(net::SUBMISSIONS, net::completion_entries(USERS_MAX)),
         backlog: 0,
     };
-    host::check(&mut HostFacts::read(), &need)?;
-    Ok(())
+    let mut facts = HostFacts::read_for(asked);
+    let io = IoUse::choose(asked, &facts, &need);
+    need.io = io.io;
+    host::check(&mut facts, &need)?;
+    io.note()
+        .iter()
+        .for_each(|note| say(&format!("calibrate: {note}")));
+    Ok(io.io)
 }
 
 fn document(calibration: &Calibration) -> String {

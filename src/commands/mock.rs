@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::cli::MockArgs;
 use crate::error::{ExitCode, Failure, Reason, listen_failure};
 use crate::host::preflight::ring_bytes;
-use crate::host::{self, HostFacts, Need, allowed_cpus, plan_cpus, raise_open_files};
+use crate::host::{self, HostFacts, Io, IoChoice, IoUse, Need, allowed_cpus, plan_cpus, raise_open_files};
 use crate::mock::budget::Budget;
 use crate::mock::capacity::Capacity;
 use crate::mock::fault::FaultPlan;
@@ -24,7 +24,7 @@ pub fn run(args: &MockArgs, say: &mut dyn FnMut(&str)) -> Result<ExitCode, Failu
     args.check()?;
     let signals = Signals::watch(Phase::Load, |_| {})?;
     let cpus = cpus(args)?;
-    check_host(&cpus, args.listen.len())?;
+    let io = check_host(args.io, &cpus, args.listen.len(), say)?;
     raise_open_files();
     let counts = args.faults.as_ref().map_or(&[][..], |f| f.0.as_slice());
     let options = MockOptions {
@@ -48,6 +48,7 @@ pub fn run(args: &MockArgs, say: &mut dyn FnMut(&str)) -> Result<ExitCode, Failu
         tokenize: args.tokenize,
         metrics: args.metrics,
         miscount: args.miscount,
+        io,
         cpus,
         connections: CONNECTIONS_EXPECTED,
     };
@@ -75,9 +76,16 @@ fn cpus(args: &MockArgs) -> Result<Vec<usize>, Failure> {
     Ok(plan_cpus(&allowed_cpus(), one, named, false)?.workers)
 }
 
-/// Checks that this host allows what the mock's threads need, as a load does, before one is started.
-fn check_host(cpus: &[usize], listeners: usize) -> Result<(), Failure> {
-    let need = Need {
+/// Checks that this host allows what the mock's threads need, as a load does, before one is started. Returns what
+/// drives their sockets.
+fn check_host(
+    asked: IoChoice,
+    cpus: &[usize],
+    listeners: usize,
+    say: &mut dyn FnMut(&str),
+) -> Result<Io, Failure> {
+    let mut need = Need {
+        io: Io::Uring,
         vus: 1,
         cores: u32::try_from(cpus.len() * listeners).unwrap_or(u32::MAX),
         addresses: 1,
@@ -86,8 +94,12 @@ fn check_host(cpus: &[usize], listeners: usize) -> Result<(), Failure> {
         ring_bytes: ring_bytes(net::SUBMISSIONS, net::completion_entries(CONNECTIONS_EXPECTED)),
         backlog: 0,
     };
-    host::check(&mut HostFacts::read(), &need)?;
-    Ok(())
+    let mut facts = HostFacts::read_for(asked);
+    let io = IoUse::choose(asked, &facts, &need);
+    need.io = io.io;
+    host::check(&mut facts, &need)?;
+    io.note().iter().for_each(|note| say(&format!("mock: {note}")));
+    Ok(io.io)
 }
 
 fn unwritten(e: &Error) -> Failure {

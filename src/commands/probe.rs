@@ -9,7 +9,7 @@ use crate::cli::ProbeArgs;
 use crate::error::{ExitCode, Failure, Reason, one_line, safe_json};
 use crate::host::cpus::cpu_list;
 use crate::host::preflight::{files_needed, memlock_needed, ring_bytes};
-use crate::host::{self, CpuQuota, HostError, HostFacts, Limit, Need, Note};
+use crate::host::{self, CpuQuota, HostError, HostFacts, Io, IoUse, Limit, Need, Note};
 use crate::net::{self, Net, Options};
 use crate::server::LISTEN_BACKLOG;
 
@@ -26,6 +26,8 @@ struct Findings {
     facts: HostFacts,
     /// The features of a ring like a worker's, with its provided buffers, which was created and dropped again.
     ring: Result<net::Features, String>,
+    /// What would drive the sockets of a run.
+    io: IoUse,
     /// The CPU time that the control group allows, in CPUs.
     cpu_quota: Option<f64>,
     need: Need,
@@ -34,10 +36,11 @@ struct Findings {
 
 /// Reads the host, creates a ring, and decides as a run would.
 pub fn probe(args: &ProbeArgs) -> Probed {
-    let mut facts = HostFacts::read();
+    let mut facts = HostFacts::read_for(args.io);
     // If no server is started, all CPUs are workers, which needs more than with a server.
     let cores = args.cores.unwrap_or(facts.allowed_cpus.len() as u32);
-    let need = Need {
+    let mut need = Need {
+        io: Io::Uring,
         vus: args.vus,
         cores,
         addresses: 1,
@@ -46,6 +49,8 @@ pub fn probe(args: &ProbeArgs) -> Probed {
         ring_bytes: ring_bytes(net::SUBMISSIONS, net::completion_entries(args.vus)),
         backlog: LISTEN_BACKLOG,
     };
+    let io = IoUse::choose(args.io, &facts, &need);
+    need.io = io.io;
     let verdict = host::check(&mut facts, &need);
     let ring = match &facts.uring {
         Ok(_) => Net::new(ring_options(args.vus))
@@ -57,6 +62,7 @@ pub fn probe(args: &ProbeArgs) -> Probed {
         cpu_quota: CpuQuota::read().cpus(),
         facts,
         ring,
+        io,
         need,
         verdict,
     };
@@ -73,6 +79,7 @@ pub fn probe(args: &ProbeArgs) -> Probed {
 /// Returns the options of a worker's ring, but without an address to connect to.
 fn ring_options(connections: u32) -> Options {
     Options {
+        io: Io::Uring,
         kernel_stamps: true,
         quickack: true,
         nagle: false,
@@ -92,12 +99,12 @@ fn ring_options(connections: u32) -> Options {
 fn problems(found: &Findings) -> Option<Failure> {
     match (&found.verdict, &found.ring) {
         (Err(errors), _) => Some(Failure::from(errors.as_slice())),
-        (Ok(_), Err(reason)) => {
+        (Ok(_), Err(reason)) if found.io.io == Io::Uring => {
             let what = format!("io_uring: a worker's ring cannot be created: {reason}");
             let hint = "try: sudo prlimit --pid $$ --memlock=unlimited:unlimited (or see: sudo dmesg | tail)";
             Some(Failure::new(ExitCode::Host, Reason::new(what).hint(hint)))
         }
-        (Ok(_), Ok(_)) => None,
+        (Ok(_), _) => None,
     }
 }
 
@@ -107,6 +114,14 @@ fn advice(found: &Findings) -> Vec<String> {
         Ok(notes) => notes.iter().map(Note::to_string).collect(),
         Err(_) => Vec::new(),
     };
+    if let (Some(_), Err(refusal)) = (&found.io.reason, &found.facts.uring) {
+        all.extend(
+            refusal
+                .reason()
+                .hint
+                .map(|hint| format!("fix for io_uring: {hint}")),
+        );
+    }
     if found.facts.somaxconn < LISTEN_BACKLOG.min(found.need.vus) {
         all.push(format!("fix: sudo sysctl -w net.core.somaxconn={LISTEN_BACKLOG}"));
     }
@@ -147,6 +162,12 @@ fn text(found: &Findings) -> String {
             format!("{q:.2} CPUs of time, set by the control group")
         }),
     );
+    let io = &found.io;
+    let because = io
+        .reason
+        .as_ref()
+        .map_or("", |_| ", because io_uring cannot be used");
+    row("sockets", format!("driven by {}{because}", io.io.name()));
     for (name, value) in ring_rows(found) {
         row(name, value);
     }
@@ -248,6 +269,7 @@ fn document(found: &Findings) -> Value {
         "cpu": facts.cpu_model,
         "cpus_allowed": facts.allowed_cpus,
         "cpu_quota": found.cpu_quota,
+        "io": { "driver": found.io.io.name(), "reason": found.io.reason },
         "io_uring": ring,
         "open_files": { "soft": facts.open_files.soft, "hard": facts.open_files.hard,
             "needed": files_needed(&found.need) },
@@ -265,11 +287,15 @@ fn document(found: &Findings) -> Value {
 mod tests {
     use super::*;
     use crate::host::preflight::decide;
-    use crate::host::{UringFacts, UringRefusal};
+    use crate::host::{IoChoice, UringFacts, UringRefusal};
 
     const MIB: u64 = 1024 * 1024;
 
     fn findings(change: impl Fn(&mut HostFacts), vus: u32) -> Findings {
+        findings_of(IoChoice::Uring, change, vus)
+    }
+
+    fn findings_of(asked: IoChoice, change: impl Fn(&mut HostFacts), vus: u32) -> Findings {
         let same = |n| Limit {
             soft: Some(n),
             hard: Some(n),
@@ -292,7 +318,8 @@ mod tests {
             }),
         };
         change(&mut facts);
-        let need = Need {
+        let mut need = Need {
+            io: Io::Uring,
             vus,
             cores: 3,
             addresses: 1,
@@ -301,10 +328,14 @@ mod tests {
             ring_bytes: ring_bytes(net::SUBMISSIONS, net::completion_entries(vus)),
             backlog: LISTEN_BACKLOG,
         };
+        let io = IoUse::choose(asked, &facts, &need);
+        need.io = io.io;
         Findings {
+            io,
             verdict: decide(&facts, &need),
             ring: match &facts.uring {
                 Ok(u) => Ok(net::Features {
+                    io: Io::Uring,
                     defer_taskrun: u.defer_taskrun,
                     min_wait: u.min_wait,
                 }),
@@ -327,6 +358,7 @@ mod tests {
                 "kernel          6.18.4\n\
                  CPUs            3 (0-1,3), made up\n\
                  CPU quota       none\n\
+                 sockets         driven by io_uring\n\
                  io_uring        allowed\n\
                  \x20 multishot     yes, recvmsg into provided buffers\n\
                  \x20 deferred work yes (SINGLE_ISSUER and DEFER_TASKRUN, Linux 6.1)\n\
@@ -368,6 +400,27 @@ mod tests {
                 .iter()
                 .all(|problem| problem["fix"].as_str().is_some_and(|m| !m.is_empty()))
         );
+    }
+
+    #[test]
+    fn a_host_that_forbids_io_uring_fits_by_epoll_and_says_how_to_allow_it() {
+        let forbid = |facts: &mut HostFacts| facts.uring = Err(UringRefusal::Sysctl { value: 2 });
+        let found = findings_of(IoChoice::Auto, forbid, 1000);
+        assert!(problems(&found).is_none());
+        let text = text(&found);
+        for part in [
+            "sockets         driven by epoll, because io_uring cannot be used\n",
+            "io_uring        NO: io_uring: it is disabled by kernel.io_uring_disabled = 2",
+            "locked memory   8192 KiB, needed 0 KiB\n",
+            "a run of 1000 VUs on 3 cores fits\n",
+            "fix for io_uring: sudo sysctl -w kernel.io_uring_disabled=0\n",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+        let document = document(&found);
+        assert_eq!(document["io"]["driver"], "epoll");
+        assert_eq!(document["fits"], true);
+        assert!(problems(&findings_of(IoChoice::Uring, forbid, 1000)).is_some());
     }
 
     #[test]

@@ -167,13 +167,14 @@ pub struct Difference {
 /// Reads one fact of a run as text.
 type Fact = fn(&RunFacts) -> Option<String>;
 
-const FACTS: [(&str, Fact); 7] = [
+const FACTS: [(&str, Fact); 8] = [
     ("tool", |f| f.tool.clone()),
     ("profile", |f| f.profile.clone()),
     ("peak VUs", |f| f.peak_vus.map(|n| n.to_string())),
     ("target", |f| f.target.clone()),
     ("host", |f| f.host.clone()),
     ("stamp source", |f| f.stamp_source.clone()),
+    ("sockets driven by", |f| f.io.clone()),
     ("seed", |f| f.seed.map(|n| n.to_string())),
 ];
 

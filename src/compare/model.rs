@@ -181,6 +181,8 @@ pub struct RunFacts {
     /// Kernel, CPU model and number of CPUs, in one line.
     pub host: Option<String>,
     pub stamp_source: Option<String>,
+    /// What drove the generator's sockets: `io_uring` or `epoll`.
+    pub io: Option<String>,
     pub seed: Option<u64>,
     pub started_at: Option<String>,
     pub duration_seconds: Option<f64>,

@@ -107,6 +107,7 @@ pub fn minute(label: &str, seed: u64, slower: u64) -> Run {
         target: Some("http://127.0.0.1:8080".to_owned()),
         host: Some("Linux 6.18.0, 2 CPUs".to_owned()),
         stamp_source: Some("kernel".to_owned()),
+        io: Some("io_uring".to_owned()),
         seed: Some(42),
         started_at: Some("2026-01-02T03:04:05Z".to_owned()),
         duration_seconds: Some(60.0),

@@ -243,6 +243,7 @@ pub async fn run_core(setup: CoreSetup) -> Result<(), CoreFailure> {
     // Timers may be late by the timer slack, which is 50 us by default.
     let _ = rustix::thread::set_current_timer_slack(Some(std::num::NonZeroU64::MIN));
     let commands = setup.commands.clone();
+    let io = setup.options.io.name();
     let core = set_up(setup)?;
     let Ok(Command::Start(t0)) = commands.recv() else {
         // The reporter ended before the run began.
@@ -254,7 +255,7 @@ pub async fn run_core(setup: CoreSetup) -> Result<(), CoreFailure> {
     core.net
         .drive(yield_now, over, |now| dispatch::release_due(&core, now))
         .await
-        .map_err(|e| CoreFailure::io("io_uring failed", &e))?;
+        .map_err(|e| CoreFailure::io(&format!("{io} failed"), &e))?;
     core.send_last_snapshot();
     let failed = core.failed.borrow_mut().take();
     match failed {
@@ -266,6 +267,7 @@ pub async fn run_core(setup: CoreSetup) -> Result<(), CoreFailure> {
 /// Returns the options of the ring of a core with this many users.
 fn net_options(plan: &Plan, targets: &[Target], options: &EngineOptions, vus: u32) -> Options {
     Options {
+        io: options.io,
         kernel_stamps: options.kernel_stamps,
         quickack: options.quickack,
         nagle: false,
@@ -311,7 +313,7 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, CoreFailure> {
     let cores = options.cpus.len() as u16;
     let vus = plan.vus_on((u32::from(index), u32::from(cores)));
     let net = Net::new(net_options(&plan, &targets, &options, vus))
-        .map_err(|e| CoreFailure::io("io_uring cannot be set up", &e))?;
+        .map_err(|e| CoreFailure::io(&format!("{} cannot be set up", options.io.name()), &e))?;
     let conductor = net.new_task();
     net.watch_kick(kick_end, conductor)
         .map_err(|e| CoreFailure::io("the eventfd cannot be read", &e))?;

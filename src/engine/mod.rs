@@ -1,5 +1,5 @@
-//! Runs the load on pinned cores. Each has its VU tasks on an async executor, its sockets on a ring, and its figures in
-//! a recorder.
+//! Runs the load on pinned cores. Each has its VU tasks on an async executor, its sockets on a ring or on epoll, and
+//! its figures in a recorder.
 //!
 //! The engine prints nothing, writes nothing and takes no lock. It talks to the reporter by messages only.
 
@@ -43,6 +43,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use self::core::{CoreSetup, run_core};
 use self::memory::{AnswerMemory, HistoryMemory};
+use crate::host::Io;
 use crate::metrics::Snapshot;
 use crate::net::{Features, Kick, Stamping, clock};
 use crate::plan::Plan;
@@ -59,6 +60,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
+    /// What drives the sockets.
+    pub io: Io,
     /// CPUs of the workers, one each; not empty.
     pub cpus: Vec<usize>,
     pub kernel_stamps: bool,
@@ -191,6 +194,7 @@ impl Engine {
             reports,
             traffic: CoreTraffic::of_cores(options.cpus.len(), targets.len()),
             features: Features {
+                io: options.io,
                 defer_taskrun: false,
                 min_wait: false,
             },
@@ -230,7 +234,7 @@ impl Engine {
                 // Fails only if the reporter has ended.
                 let _ = report.send(last);
             };
-            let core = Core::spawn(*cpu, &name, move || run_core(setup), ended)
+            let core = Core::spawn((*cpu, options.io), &name, move || run_core(setup), ended)
                 .map_err(|failure| failure.of_core(index))?;
             engine.cores.push(core);
             engine.commands.push((command, kick));

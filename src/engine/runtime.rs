@@ -1,19 +1,25 @@
-//! Provides what the engine needs of its async runtime: a pinned thread, spawn and yield. No other file names glommio,
-//! so another runtime would change this file only.
+//! Provides what the engine needs of its async runtime: a pinned thread, spawn and yield. No other file names one.
+//!
+//! There are two. glommio needs io_uring for itself, although it does no I/O for us; where sockets are driven by
+//! epoll, tasks run on a `LocalSet` of a tokio runtime of one thread without drivers of its own. Both run tasks in the
+//! order in which they were woken, which the driver of a core relies on: its turn comes after all that it has woken.
 
 use std::any::Any;
 use std::cell::Cell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 
 use glommio::{GlommioError, LocalExecutor, LocalExecutorBuilder, Placement};
 use rustix::thread::{CpuSet, sched_setaffinity};
+use tokio::runtime::Runtime;
+use tokio::task::LocalSet;
 
 use super::CoreFailure;
+use crate::host::Io;
 
 /// The smallest depth that glommio accepts; it does no I/O for us.
 const RING_DEPTH: usize = 128;
@@ -23,14 +29,15 @@ const RING_DEPTH: usize = 128;
 pub struct Core(JoinHandle<Result<(), CoreFailure>>);
 
 impl Core {
-    /// Runs the future that `make` returns to its end, on a thread pinned to `cpu`. `ended` is called once, whatever
+    /// Runs the future that `make` returns to its end, on a thread pinned to `cpu`, with the executor that goes with
+    /// `io`. `ended` is called once, whatever
     /// happens: with the future's result, with the reason why the executor could not be made, or with the message of a
     /// panic, which glommio itself would keep until somebody joins the thread.
     ///
     /// The thread is started and pinned here: glommio panics if it may not, and reads the topology of the CPUs from
     /// `/sys`, which a sandbox may hide.
     pub fn spawn<F>(
-        cpu: usize,
+        (cpu, io): (usize, Io),
         name: &str,
         make: impl FnOnce() -> F + Send + 'static,
         ended: impl Fn(Result<(), CoreFailure>) + Send + 'static,
@@ -46,9 +53,18 @@ impl Core {
                 }
             };
             let run = || {
-                let executor = executor(cpu)?;
+                pin(cpu)?;
                 // Told before the executor is taken down, which takes a while.
-                tell(executor.run(async move { make().await }));
+                match io {
+                    Io::Uring => {
+                        let executor = glommio_executor()?;
+                        tell(executor.run(async move { make().await }));
+                    }
+                    Io::Epoll => {
+                        let (runtime, tasks) = tokio_executor()?;
+                        tell(run_to_end(&runtime, &tasks, async move { make().await }));
+                    }
+                }
                 Ok(())
             };
             let result = catch_unwind(AssertUnwindSafe(run))
@@ -72,12 +88,15 @@ impl Core {
     }
 }
 
-/// Pins this thread to `cpu` and makes its executor.
-fn executor(cpu: usize) -> Result<LocalExecutor, CoreFailure> {
+/// Pins this thread to `cpu`.
+fn pin(cpu: usize) -> Result<(), CoreFailure> {
     let mut only = CpuSet::new();
     only.set(cpu);
     sched_setaffinity(None, &only)
-        .map_err(|e| CoreFailure::io(&format!("sched_setaffinity to CPU {cpu} failed"), &e.into()))?;
+        .map_err(|e| CoreFailure::io(&format!("sched_setaffinity to CPU {cpu} failed"), &e.into()))
+}
+
+fn glommio_executor() -> Result<LocalExecutor, CoreFailure> {
     let made = LocalExecutorBuilder::new(Placement::Unbound)
         .io_memory(0)
         .ring_depth(RING_DEPTH)
@@ -86,6 +105,43 @@ fn executor(cpu: usize) -> Result<LocalExecutor, CoreFailure> {
         GlommioError::IoError(e) => CoreFailure::io("its executor cannot be made", &e),
         e => CoreFailure::of(format!("its executor cannot be made: {e}")),
     })
+}
+
+fn tokio_executor() -> Result<(Runtime, LocalSet), CoreFailure> {
+    let made = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = made.map_err(|e| CoreFailure::io("its executor cannot be made", &e))?;
+    Ok((runtime, LocalSet::new()))
+}
+
+/// Runs `main` to its end as a task among those that it starts: the runtime's own future would be polled out of turn.
+fn run_to_end(
+    runtime: &Runtime,
+    tasks: &LocalSet,
+    main: impl Future<Output = Result<(), CoreFailure>> + 'static,
+) -> Result<(), CoreFailure> {
+    ON_TOKIO.set(true);
+    let mut main = Box::pin(main);
+    let main = tasks.spawn_local(poll_fn(move |cx| {
+        if let Some(panic) = PANIC.take() {
+            resume_unwind(panic);
+        }
+        main.as_mut().poll(cx)
+    }));
+    match runtime.block_on(tasks.run_until(main)) {
+        Ok(result) => result,
+        Err(e) => match e.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(e) => Err(CoreFailure::of(format!("its executor ended early: {e}"))),
+        },
+    }
+}
+
+thread_local! {
+    /// This thread's executor is tokio's.
+    static ON_TOKIO: Cell<bool> = const { Cell::new(false) };
+    /// The panic of a task. tokio would only tell whoever waits for the task; it has to end the core, as it does on
+    /// glommio, and so continues in the core's main task, which has a turn after each wait.
+    static PANIC: Cell<Option<Panic>> = const { Cell::new(None) };
 }
 
 impl CoreFailure {
@@ -116,6 +172,14 @@ impl CoreFailure {
 
 /// Starts a task on this core. The caller must tell its driver that a task is runnable.
 pub fn spawn(task: impl Future<Output = ()> + 'static) {
+    if ON_TOKIO.get() {
+        tokio::task::spawn_local(async {
+            if let Err(panic) = caught(task).await {
+                PANIC.set(Some(panic));
+            }
+        });
+        return;
+    }
     // glommio polls a new task inside `spawn_local`, but ours must not run while the spawner holds a borrow.
     glommio::spawn_local(async {
         yield_now().await;
@@ -145,12 +209,19 @@ impl Future for YieldNow {
 
 /// Runs a task and returns the message of a panic in it, which would otherwise end the executor.
 pub async fn catch_panic<T>(task: impl Future<Output = T>) -> Result<T, String> {
+    caught(task).await.map_err(|panic| message(&*panic))
+}
+
+/// What a panic carries.
+type Panic = Box<dyn Any + Send>;
+
+async fn caught<T>(task: impl Future<Output = T>) -> Result<T, Panic> {
     let mut task = std::pin::pin!(task);
-    std::future::poll_fn(
+    poll_fn(
         move |cx| match catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(cx))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
-            Err(panic) => Poll::Ready(Err(message(&*panic))),
+            Err(panic) => Poll::Ready(Err(panic)),
         },
     )
     .await

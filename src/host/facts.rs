@@ -6,6 +6,7 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::cpus::parse_cpu_list;
+use super::io::IoChoice;
 use super::uring::{self, UringFacts, UringRefusal};
 
 /// Number of CPUs that our affinity masks can hold.
@@ -85,6 +86,12 @@ const ADDRESS_SPACE: &str = "Max address space";
 impl HostFacts {
     /// Reads a few small files of /proc and sets up one tiny ring. Takes less than a millisecond on an idle host.
     pub fn read() -> Self {
+        HostFacts::read_for(IoChoice::Auto)
+    }
+
+    /// The same for a run that asks for `io`: where that is epoll, io_uring is not even tried, because some filters
+    /// kill a process that does.
+    pub fn read_for(io: IoChoice) -> Self {
         let status = read_text("/proc/self/status");
         HostFacts {
             kernel: kernel_release(),
@@ -96,7 +103,10 @@ impl HostFacts {
             local_ports: parse_ports(&read_text("/proc/sys/net/ipv4/ip_local_port_range"))
                 .unwrap_or(LOCAL_PORTS_DEFAULT),
             somaxconn: read_number("/proc/sys/net/core/somaxconn").unwrap_or(SOMAXCONN_DEFAULT),
-            uring: uring::try_ring(&status),
+            uring: match io {
+                IoChoice::Epoll => Err(UringRefusal::NotTried),
+                IoChoice::Auto | IoChoice::Uring => uring::try_ring(&status),
+            },
             refused_call: refused_call(),
             address_space: Limit::read(ADDRESS_SPACE),
             address_space_used: kibibytes(&status, "VmSize:") * 1024,

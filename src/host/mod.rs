@@ -5,6 +5,7 @@
 mod cpu_list;
 pub mod cpus;
 mod facts;
+mod io;
 mod memory;
 pub mod preflight;
 mod quota;
@@ -15,6 +16,7 @@ mod uring;
 pub use cpu_list::CpuList;
 pub use cpus::{CpuPlan, plan_cpus};
 pub use facts::{CPU_COUNT_MAX, HostFacts, Limit, allowed_cpus, raise_open_files};
+pub use io::{Io, IoChoice, IoUse};
 pub use memory::{answer_bytes_max, available_bytes};
 pub use preflight::{HostError, Need, Note, check};
 pub use quota::{CpuQuota, Throttled};

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::error::{ExitCode, Failure, Mistakes, Reason};
 
 use super::facts::HostFacts;
+use super::io::Io;
 use super::trial;
 use super::uring::UringRefusal;
 
@@ -39,6 +40,8 @@ pub const fn ring_bytes(submissions: u32, completions: u32) -> u64 {
 /// The resources that a run needs from the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Need {
+    /// What drives the sockets.
+    pub io: Io,
     /// Largest number of connections at a time, over all cores.
     pub vus: u32,
     /// Worker cores, 1 or more.
@@ -283,6 +286,7 @@ pub fn decide(facts: &HostFacts, need: &Need) -> Result<Vec<Note>, Vec<HostError
     let uring = match &facts.uring {
         // The same problem, which also shows by its effect.
         Err(UringRefusal::Memory) if memlock.is_some() => None,
+        Err(_) if need.io == Io::Epoll => None,
         Err(refusal) => Some(HostError::Uring(refusal.clone())),
         Ok(_) => None,
     };
@@ -294,6 +298,7 @@ pub fn decide(facts: &HostFacts, need: &Need) -> Result<Vec<Note>, Vec<HostError
         facts
             .refused_call
             .clone()
+            .filter(|(name, _)| need.io.needs_call(name))
             .map(|(name, reason)| HostError::Call { name, reason }),
         missing_address_space(facts, need),
     ]
@@ -340,9 +345,11 @@ fn missing_ports(facts: &HostFacts, need: &Need) -> Option<HostError> {
     })
 }
 
-/// Returns the bytes of locked memory that a run needs.
+/// Returns the bytes of locked memory that a run needs. Only rings lock any.
 pub fn memlock_needed(ipc_lock: bool, need: &Need) -> u64 {
-    if ipc_lock {
+    if need.io == Io::Epoll {
+        0
+    } else if ipc_lock {
         EXECUTOR_MEMLOCK_BYTES_MIN
     } else {
         (u64::from(need.cores) * (EXECUTOR_MEMLOCK_BYTES + need.ring_bytes)).max(EXECUTOR_MEMLOCK_BYTES_MIN)
@@ -370,7 +377,7 @@ fn missing_address_space(facts: &HostFacts, need: &Need) -> Option<HostError> {
 
 fn notes(facts: &HostFacts, need: &Need) -> Vec<Note> {
     let mut notes = Vec::new();
-    if let Ok(uring) = &facts.uring {
+    if let (Ok(uring), Io::Uring) = (&facts.uring, need.io) {
         if !uring.min_wait {
             notes.push(Note(format!(
                 "the io_uring of kernel {} has no minimum wait (Linux 6.12 has): the loop wakes up for each event",

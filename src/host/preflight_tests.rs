@@ -31,6 +31,7 @@ fn able() -> HostFacts {
 }
 
 const NEED: Need = Need {
+    io: Io::Uring,
     vus: 10_000,
     cores: 1,
     addresses: 1,

@@ -20,6 +20,8 @@ pub struct UringFacts {
 /// The reason why io_uring cannot be used. Each has its own fix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UringRefusal {
+    /// Nobody asked for it.
+    NotTried,
     /// kernel.io_uring_disabled is 1 (for most users) or 2 (for all).
     Sysctl { value: u32 },
     /// A seccomp filter refuses one of the calls, as in the default profiles of container engines.
@@ -40,6 +42,10 @@ impl UringRefusal {
     /// Returns the problem and the command that fixes it.
     pub fn reason(&self) -> Reason {
         let (what, hint) = match self {
+            UringRefusal::NotTried => (
+                "it was not tried, because epoll was asked for".to_owned(),
+                "use --io auto",
+            ),
             UringRefusal::Sysctl { value } => (
                 format!("it is disabled by kernel.io_uring_disabled = {value}, which must be 0"),
                 "sudo sysctl -w kernel.io_uring_disabled=0",

@@ -5,7 +5,8 @@ use crate::merge::Part;
 use serde_json::Value;
 
 /// The settings that may differ between the processes of one run: where they ran and what they wrote.
-const PER_PROCESS_KEYS: [&str; 9] = [
+const PER_PROCESS_KEYS: [&str; 10] = [
+    "io",
     "shard",
     "output",
     "details",

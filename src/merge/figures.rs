@@ -1,5 +1,7 @@
 //! The counts and values of the parts, added up.
 
+use std::collections::BTreeSet;
+
 use crate::error::Reason;
 use crate::merge::{Part, timeline};
 use crate::metrics::{
@@ -8,9 +10,9 @@ use crate::metrics::{
 use crate::paired::PairFindings;
 use crate::plan::{Assignment, Plan};
 use crate::result::{
-    Client, CoreFigures, ErrorBudget, ErrorFigures, GroupFigures, ManagedServerFigures, MetricFigures,
-    Ordered, PairEvidence, Paired, PhaseFigures, ServerCounts, SessionFigures, StampSource, TlsFigures,
-    Totals, Traffic, traffic,
+    Client, CoreFigures, ErrorBudget, ErrorFigures, GroupFigures, IoFigures, ManagedServerFigures,
+    MetricFigures, Ordered, PairEvidence, Paired, PhaseFigures, ServerCounts, SessionFigures, StampSource,
+    TlsFigures, Totals, Traffic, traffic,
 };
 use crate::sessions::SessionTotals;
 use crate::units::{Nanos, seconds};
@@ -172,6 +174,7 @@ pub fn client(parts: &[Part]) -> Result<Client, Reason> {
             true => StampSource::User,
             false => StampSource::Kernel,
         },
+        io: io(clients()),
         quickack: clients().all(|c| c.quickack),
         stamps_missing: sum(|c| c.stamps_missing),
         clock_steps: sum(|c| c.clock_steps),
@@ -186,6 +189,17 @@ pub fn client(parts: &[Part]) -> Result<Client, Reason> {
         error_budget: error_budget(clients()),
         tls: tls(clients()),
         cores: parts.iter().flat_map(cores).collect(),
+    })
+}
+
+/// Returns what drove the sockets of all parts; `None` if no part says it.
+fn io<'a>(clients: impl Iterator<Item = &'a Client> + Clone) -> Option<IoFigures> {
+    let known = || clients.clone().filter_map(|c| c.io.as_ref());
+    let drivers: BTreeSet<&str> = known().map(|io| io.driver.as_str()).collect();
+    let drivers: Vec<&str> = drivers.into_iter().collect();
+    (!drivers.is_empty()).then(|| IoFigures {
+        driver: drivers.join(", "),
+        reason: known().find_map(|io| io.reason.clone()),
     })
 }
 

@@ -30,6 +30,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::api::Api;
 use crate::engine::CoreFailure;
 use crate::engine::runtime::{Core, spawn, yield_now};
+use crate::host::Io;
 use crate::net::{Kick, Net, Options};
 use crate::units::{MICROSECOND, Nanos};
 use budget::Budget;
@@ -55,6 +56,8 @@ const START_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug)]
 pub struct MockOptions {
+    /// What drives the sockets.
+    pub io: Io,
     pub listen: SocketAddr,
     /// Time from the arrival of a request to its first token.
     pub ttft: Nanos,
@@ -163,7 +166,7 @@ impl Mock {
                 run_core(setup).await;
                 Ok(())
             };
-            let thread = Core::spawn(*cpu, &format!("mock-{core}"), main, ended);
+            let thread = Core::spawn((*cpu, shared.options.io), &format!("mock-{core}"), main, ended);
             mock.cores
                 .push(thread.map_err(|failure| io::Error::other(failure.what))?);
         }
@@ -237,6 +240,7 @@ async fn run_core(setup: CoreSetup) {
         ready,
     } = setup;
     let net = match Net::new(Options {
+        io: shared.options.io,
         kernel_stamps: true,
         nagle: shared.options.nagle,
         quickack: false,

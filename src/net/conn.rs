@@ -77,6 +77,9 @@ pub struct Conn {
     pub first: u16,
     pub last: u16,
     pub ended: Option<(Ended, Nanos)>,
+    /// The error that the connect has told of a connection that was made and reset before anybody looked; 0 without.
+    /// Reads see what arrived before, and then an end.
+    pub broken: i32,
     pub send_error: i32,
     pub send_from: u32,
     /// The instant at which the current request's first byte was handed to the kernel; 0 if it has not been.
@@ -106,11 +109,20 @@ impl Conn {
             first: NO_BUFFER,
             last: NO_BUFFER,
             ended: None,
+            broken: 0,
             send_error: 0,
             send_from: 0,
             sent_at: 0,
             last_request: 0,
             spare: Vec::new(),
+        }
+    }
+
+    /// Returns how the connection ended whose reads ended so.
+    pub fn end(&self, read: Ended) -> Ended {
+        match self.broken {
+            0 => read,
+            errno => Ended::Error(errno),
         }
     }
 

@@ -1,13 +1,16 @@
-//! Provides the sockets and timers of one core on one io_uring.
+//! Provides the sockets and timers of one core, on one io_uring or on epoll.
 //!
 //! A task holds a `TaskId` and waits through it; a connection is a `ConnId`. The rest of the engine sees only a few
 //! operations: connect, send, receive a chunk with its stamp, sleep, close. This module knows neither HTTP nor metrics.
 
 mod ahead;
+mod backend;
 pub mod clock;
 mod conn;
 mod drive;
 mod driver;
+mod epoll;
+mod kick;
 mod resting;
 mod ring;
 mod stamping;
@@ -19,38 +22,20 @@ mod wait;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Poll;
 
+pub use backend::Features;
 use conn::Filled;
 pub use conn::{ConnId, Ended, Route, Signal, TaskId};
 pub use driver::{NetCounters, Options};
-pub use ring::{BUFFER_BYTES, BUFFERS, Features, SUBMISSIONS, completion_entries};
+pub use kick::Kick;
+pub use ring::{BUFFER_BYTES, BUFFERS, SUBMISSIONS, completion_entries};
 pub use stamping::Stamping;
 
 use crate::units::Nanos;
 use driver::Driver;
-
-/// A handle that ends a core's wait from another thread.
-#[derive(Clone, Debug)]
-pub struct Kick(Arc<OwnedFd>);
-
-impl Kick {
-    /// Returns the sending end, and the end that the core reads.
-    pub fn new() -> io::Result<(Kick, OwnedFd)> {
-        use rustix::event::{EventfdFlags, eventfd};
-        let fd = eventfd(0, EventfdFlags::CLOEXEC)?;
-        let read = fd.try_clone()?;
-        Ok((Kick(Arc::new(fd)), read))
-    }
-
-    pub fn kick(&self) {
-        // An eventfd refuses only when its counter is full, and then it is readable anyway.
-        let _ = rustix::io::write(self.0.as_fd(), &1u64.to_ne_bytes());
-    }
-}
 
 /// The reason why a connect failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -42,6 +42,7 @@ pub(super) fn fitness(out: &mut String, doc: &Doc) {
             ("sent later than due", lag("/metrics/schedule_lag")),
             ("requests more than 1 ms late", fit("/totals/late")),
             ("arrivals stamped by", doc.text("/client/stamp_source")),
+            ("sockets driven by", doc.text("/client/io/driver")),
             ("arrivals without a stamp", fit("/client/stamps_missing")),
             ("looked at after their stamp", lag("/client/reap_lag")),
             ("clock set during the run", fit("/client/clock_steps")),

@@ -15,6 +15,9 @@ pub struct Client {
     /// True if `limit` makes the run end with [`ExitCode::NotTrustworthy`](crate::error::ExitCode).
     pub fit_required: bool,
     pub stamp_source: StampSource,
+    /// Absent in documents of older versions, whose sockets were driven by io_uring.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub io: Option<IoFigures>,
     pub quickack: bool,
     pub stamps_missing: u64,
     pub clock_steps: u64,
@@ -56,6 +59,26 @@ pub struct LimitReason {
 pub enum StampSource {
     Kernel,
     User,
+}
+
+/// What drove the sockets of the generator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IoFigures {
+    /// `io_uring` or `epoll`; in a merged document of both, `epoll, io_uring`.
+    pub driver: String,
+    /// Why it was epoll though nobody asked for it.
+    #[serde(default)]
+    pub reason: Option<String>,
+}
+
+impl IoFigures {
+    /// Returns what older documents and made-up ones mean.
+    pub fn uring() -> IoFigures {
+        IoFigures {
+            driver: "io_uring".to_owned(),
+            reason: None,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,6 +125,7 @@ pub struct GeneratorFacts {
     /// CPU of each core, in order; may be shorter than the list of cores.
     pub cpus: Vec<usize>,
     pub stamp_source: StampSource,
+    pub io: IoFigures,
     pub quickack: bool,
     /// True if certificates were verified; `None` without TLS.
     pub tls_verified: Option<bool>,
@@ -129,6 +153,7 @@ impl Client {
             limit_reasons: Vec::new(),
             fit_required: false,
             stamp_source: facts.stamp_source,
+            io: Some(facts.io.clone()),
             quickack: facts.quickack,
             stamps_missing: sum.stamps_missing,
             clock_steps: sum.clock_steps,
@@ -213,6 +238,7 @@ mod tests {
         let facts = GeneratorFacts {
             cpus: Vec::new(),
             stamp_source: StampSource::Kernel,
+            io: IoFigures::uring(),
             quickack: true,
             tls_verified: None,
             details_unwritten: 0,

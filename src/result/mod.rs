@@ -39,7 +39,7 @@ mod warnings;
 pub use analysis::{ANALYSIS_RULES, AnalysisRule, Finding, Grade, analyse};
 pub use build::{Required, RunFacts, rfc3339};
 pub use check::Contradiction;
-pub use client::{Client, CoreFigures, GeneratorFacts, LimitReason, StampSource, TlsFigures};
+pub use client::{Client, CoreFigures, GeneratorFacts, IoFigures, LimitReason, StampSource, TlsFigures};
 pub use contention::{Contended, Contention};
 pub use counts::{Totals, Traffic};
 pub use details::Detail;

@@ -10,7 +10,7 @@ use crate::paired::PairTotals;
 use crate::plan::{AnalysisLimits, Hold, PairedPrompts};
 use crate::report::Aggregator;
 use crate::result::{
-    Budget, Contention, ErrorBudget, FailureFigures, GeneratorFacts, Grouping, Host, Layout,
+    Budget, Contention, ErrorBudget, FailureFigures, GeneratorFacts, Grouping, Host, IoFigures, Layout,
     ManagedServerFigures, ManagedServerRow, MergedFigures, Ordered, Paired, PartFigures, PassFigures,
     PhaseTimes, Pushes, Repeat, RepeatFacts, Required, Run, RunFacts, RunResult, ServerCounts,
     SessionFigures, ShardFigures, StampSource, StartFigures, StoppedBy, WarmUp, spread,
@@ -336,6 +336,7 @@ fn make() -> RunResult {
         generator: GeneratorFacts {
             cpus: vec![1],
             stamp_source: StampSource::Kernel,
+            io: IoFigures::uring(),
             quickack: true,
             tls_verified: Some(true),
             details_unwritten: 0,

@@ -11,9 +11,9 @@ use crate::page::Loaded;
 use crate::plan::{Assignment, Plan};
 use crate::profiles;
 use crate::result::{
-    Contention, GeneratorFacts, GroupFigures, Grouping, Host, Layout, ManagedServerRow, Ordered, Paired,
-    PassFigures, PhaseTimes, Pushes, Required, Run, RunFacts, RunResult, SessionFigures, ShardFigures,
-    StampSource, StartFigures, StoppedBy, TraceFigures, rfc3339, spread,
+    Contention, GeneratorFacts, GroupFigures, Grouping, Host, IoFigures, Layout, ManagedServerRow, Ordered,
+    Paired, PassFigures, PhaseTimes, Pushes, Required, Run, RunFacts, RunResult, SessionFigures,
+    ShardFigures, StampSource, StartFigures, StoppedBy, TraceFigures, rfc3339, spread,
 };
 use crate::units::{Nanos, seconds};
 
@@ -289,6 +289,10 @@ pub(super) fn generator(ready: &Ready, details_unwritten: u64, suspended_before:
     GeneratorFacts {
         cpus: ready.cpus.workers.clone(),
         stamp_source: stamp_source(ready),
+        io: IoFigures {
+            driver: ready.io.io.name().to_owned(),
+            reason: ready.io.reason.clone(),
+        },
         quickack: ready.engine.quickack,
         tls_verified: tls_verified(ready),
         details_unwritten,

@@ -6,7 +6,7 @@ use crate::config::{Config, ServerChoice, check_apis, check_options, check_vocab
 use crate::discover::{Approach, Discovery};
 use crate::engine::{EngineOptions, RequestIds};
 use crate::host::preflight::ring_bytes;
-use crate::host::{self, CpuPlan, CpuQuota, HostFacts, Need, plan_cpus};
+use crate::host::{self, CpuPlan, CpuQuota, HostFacts, Io, IoUse, Need, Note, plan_cpus};
 use crate::net;
 use crate::plan::Plan;
 use crate::server;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::servers::{self, Managed};
-use crate::error::{Failure, Mistakes, Reason, quoted};
+use crate::error::{Failure, Mistakes, Reason, one_line, quoted};
 use crate::run::server_metrics::{self, MetricsSource};
 use crate::run::{histories, masks, models, notice, sources};
 
@@ -35,6 +35,8 @@ pub struct Ready {
     /// The target of each endpoint of the plan.
     pub targets: Arc<[Target]>,
     pub engine: EngineOptions,
+    /// What drives the sockets, and why.
+    pub io: IoUse,
     /// The number of loads that this process has begun, passes and probes.
     pub loads: u32,
     pub managed: Managed,
@@ -68,8 +70,7 @@ pub fn set_up(
 ) -> Result<Ready, Failure> {
     let run = &config.run;
     let choice = servers::choose(config)?;
-    let mut host = HostFacts::read();
-    check_calibration(config, &host, note)?;
+    let mut host = HostFacts::read_for(run.io);
     let quota = CpuQuota::read();
     let starts_server = !matches!(choice, ServerChoice::Running(_));
     let mut cpus = plan_cpus(
@@ -80,12 +81,7 @@ pub fn set_up(
     )?;
     cpus.workers.truncate(plan.cores_max());
     let mut need = needed(config, plan, cpus.workers.len() as u32, &choice);
-    // Everything that can be refused without a server is refused before one is started.
-    sources::check(config)?;
-    histories::check(config, plan, &host)?;
-    for n in host::check(&mut host, &need)? {
-        note(&n.to_string());
-    }
+    let io = check_host(config, plan, (&mut host, &mut need), note)?;
     note_quota(&quota, cpus.workers.len(), note);
     // The notice comes after the check, so that nobody waits for a run that this host refuses, and before anything but
     // DNS is asked.
@@ -124,10 +120,11 @@ pub fn set_up(
     close_each(plan, &mut targets);
     let loaded = (targets.as_slice(), tls.as_slice());
     let metrics = server_metrics::sources(config, plan, loaded, &managed, note);
-    let engine = engine_options(config, plan, args, (&host, &cpus, tls));
+    let engine = engine_options(config, plan, args, (&host, &cpus, tls), io.io);
     Ok(Ready {
         host,
         engine,
+        io,
         loads: 0,
         cpus,
         quota,
@@ -149,6 +146,25 @@ fn close_each(plan: &Plan, targets: &mut [Target]) {
     }
 }
 
+/// Refuses everything that can be refused without a server, before one is started. Returns what drives the sockets,
+/// which `need` then has as well.
+fn check_host(
+    config: &Config,
+    plan: &Plan,
+    (host, need): (&mut HostFacts, &mut Need),
+    note: &mut dyn FnMut(&str),
+) -> Result<IoUse, Failure> {
+    let io = IoUse::choose(config.run.io, host, need);
+    need.io = io.io;
+    check_calibration(config, host, io.io, note)?;
+    sources::check(config)?;
+    histories::check(config, plan, host)?;
+    let notes = host::check(host, need)?;
+    let notes = io.note().into_iter().chain(notes.iter().map(Note::to_string));
+    notes.for_each(|n| note(&n));
+    Ok(io)
+}
+
 /// Says whose key is sent, unless it goes to the simulator.
 fn note_key(config: &Config, choice: &ServerChoice, note: &mut dyn FnMut(&str)) {
     if let (Some(key_note), false) = (&config.run.key_note, matches!(choice, ServerChoice::Simulator(_))) {
@@ -160,6 +176,7 @@ fn note_key(config: &Config, choice: &ServerChoice, note: &mut dyn FnMut(&str)) 
 fn needed(config: &Config, plan: &Plan, cores: u32, choice: &ServerChoice) -> Need {
     let vus = plan.connections_max();
     Need {
+        io: Io::Uring,
         vus,
         cores,
         // A first estimate, before names are looked up: each server has at least one address of its own.
@@ -182,11 +199,13 @@ fn engine_options(
     plan: &Plan,
     args: &RunArgs,
     (host, cpus, tls): (&HostFacts, &CpuPlan, Vec<Option<TlsTarget>>),
+    io: Io,
 ) -> EngineOptions {
     let run = &config.run;
     EngineOptions {
         answer_bytes_max: host::answer_bytes_max(host),
         history_bytes_max: histories::bytes_max(plan, host),
+        io,
         cpus: cpus.workers.clone(),
         kernel_stamps: run.stamp == Stamp::Kernel,
         min_wait_us: (run.min_wait / MICROSECOND) as u32,
@@ -283,13 +302,26 @@ pub fn carry_ids(plan: &Plan, ready: &Ready) -> Option<(String, Vec<bool>)> {
 }
 
 /// Refuses a calibration of another host, whose errors would be stated as if they were this one's.
-fn check_calibration(config: &Config, host: &HostFacts, note: &mut dyn FnMut(&str)) -> Result<(), Failure> {
+fn check_calibration(
+    config: &Config,
+    host: &HostFacts,
+    io: Io,
+    note: &mut dyn FnMut(&str),
+) -> Result<(), Failure> {
     let Some(calibration) = &config.run.calibration else {
         return Ok(());
     };
     if let Some(difference) = calibration::difference(&calibration.host, host) {
         let reason = Reason::new(format!("is of another host: {difference}"));
         let hint = "run `llmload-uring calibrate --output FILE` here, or leave the option out";
+        return Err(reason.hint(hint).at("--calibration", 0).into());
+    }
+    if calibration.host.io != io.name() {
+        let (calibrated, here) = (one_line(&calibration.host.io), io.name());
+        let reason = Reason::new(format!(
+            "is of sockets driven by {calibrated}, and this run's are driven by {here}"
+        ));
+        let hint = "calibrate and run with the same --io, or leave the option out";
         return Err(reason.hint(hint).at("--calibration", 0).into());
     }
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();

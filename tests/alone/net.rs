@@ -66,7 +66,7 @@ fn a_close_as_the_last_act_of_a_core_reaches_the_peer_and_leaves_no_descriptor()
             net.drive(yield_now, || over.get(), |_| None).await.unwrap();
             Ok(())
         };
-        let core = Core::spawn(allowed_cpus()[0], "net-test", main, |_| {});
+        let core = Core::spawn((allowed_cpus()[0], io()), "net-test", main, |_| {});
         core.unwrap().join().unwrap();
         assert_eq!(
             reader.join().unwrap().unwrap(),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use llmload_uring::api::Api;
 use llmload_uring::engine::{Engine, EngineOptions, Report};
-use llmload_uring::host::allowed_cpus;
+use llmload_uring::host::{HostFacts, Io, allowed_cpus};
 use llmload_uring::lengths::Lengths;
 use llmload_uring::metrics::{Merged, Sample};
 use llmload_uring::mock::exposition::MetricsForm;
@@ -18,8 +18,19 @@ use llmload_uring::workload::{
     Call, Chat, NamedPaths, Prompts, RequestKind, Server, Target, Timeouts, Workload,
 };
 
+/// What drives the sockets of loads and mocks of this process: what LLMLOAD_IO says, as for the program.
+pub fn io() -> Io {
+    match std::env::var("LLMLOAD_IO").as_deref() {
+        Ok("epoll") => Io::Epoll,
+        Ok("uring") => Io::Uring,
+        _ if HostFacts::read().uring.is_err() => Io::Epoll,
+        _ => Io::Uring,
+    }
+}
+
 pub fn mock_options() -> MockOptions {
     MockOptions {
+        io: io(),
         listen: "127.0.0.1:0".parse().unwrap(),
         ttft: 2 * MILLISECOND,
         gap: MILLISECOND,
@@ -145,6 +156,7 @@ pub fn engine_options(cores: usize) -> EngineOptions {
         cpus: (0..cores)
             .map(|i| allowed[(allowed.len() - 1 + i) % allowed.len()])
             .collect(),
+        io: io(),
         kernel_stamps: true,
         min_wait_us: 1_000,
         quickack: true,

@@ -6,8 +6,8 @@ use llmload_uring::error::ExitCode;
 use llmload_uring::json::Scanner;
 use llmload_uring::judge::Judged;
 use llmload_uring::result::{
-    GeneratorFacts, Grouping, Host, Layout, Ordered, PassFigures, Run, RunFacts, RunResult, StampSource,
-    StoppedBy, read,
+    GeneratorFacts, Grouping, Host, IoFigures, Layout, Ordered, PassFigures, Run, RunFacts, RunResult,
+    StampSource, StoppedBy, read,
 };
 use llmload_uring::units::{Nanos, seconds};
 use serde_json::{Value, json};
@@ -46,6 +46,7 @@ pub fn facts(profile: &str, duration: Nanos, grouping: Grouping) -> RunFacts {
         generator: GeneratorFacts {
             cpus: vec![1, 2],
             stamp_source: StampSource::Kernel,
+            io: IoFigures::uring(),
             quickack: true,
             tls_verified: None,
             details_unwritten: 0,

@@ -3,6 +3,7 @@
 
 use crate::common::live::*;
 use crate::common::*;
+use llmload_uring::host::Io;
 use llmload_uring::mock::{Mock, MockOptions};
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
@@ -12,8 +13,14 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 
 const EXE: &str = env!("CARGO_BIN_EXE_llmload-uring");
-/// Users of a run that is to be too much for its one worker core.
-const CROWD: u32 = 64;
+/// Users of a run that is to be too much for its one worker core: their bytes find no free buffer. Epoll leaves more of
+/// them in the sockets.
+fn crowd() -> u32 {
+    match io() {
+        Io::Uring => 64,
+        Io::Epoll => 128,
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cause {
@@ -166,7 +173,7 @@ fn flood_command(address: SocketAddr, pid: &str) -> String {
 }
 
 fn profile(causes: &[Cause]) -> String {
-    let vus = if causes.contains(&Unfit) { CROWD } else { 1 };
+    let vus = if causes.contains(&Unfit) { crowd() } else { 1 };
     // What ends such a run is its cause.
     let endless = causes.contains(&Interrupted) || (causes.contains(&Unfit) && causes.contains(&Unanswered));
     let shape = match endless {
@@ -240,7 +247,7 @@ fn happen(causes: &[Cause], live: &mut Live, server: &Server) {
 /// Everybody has had several answers.
 fn flooded(address: SocketAddr) {
     wait_until("requests flow", || {
-        TcpStream::connect(address).is_ok() && mock_requests(address) >= u64::from(4 * CROWD)
+        TcpStream::connect(address).is_ok() && mock_requests(address) >= u64::from(4 * crowd())
     });
 }
 

@@ -12,11 +12,12 @@ use crate::common::{mock, mock_options, program, skipped};
 
 const EXE: &str = env!("CARGO_BIN_EXE_llmload-uring");
 
-/// Makes one system call fail with an errno (seccomp, x86-64), then becomes the program.
+/// Makes one system call fail with an errno, or kill the process with 0 (seccomp, x86-64), then becomes the program.
 const DENY: &str = "
 import ctypes, os, struct, sys
 number, errno = int(sys.argv[1]), int(sys.argv[2])
-filter = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (6, 0, 0, 0x00050000 | errno), (6, 0, 0, 0x7FFF0000)]
+action = 0x00050000 | errno if errno else 0x80000000
+filter = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (6, 0, 0, action), (6, 0, 0, 0x7FFF0000)]
 text = ctypes.create_string_buffer(b''.join(struct.pack('HBBI', *i) for i in filter))
 prog = ctypes.create_string_buffer(struct.pack('HxxxxxxQ', len(filter), ctypes.addressof(text)))
 libc = ctypes.CDLL(None, use_errno=True)
@@ -37,7 +38,7 @@ os.execv(sys.argv[1], sys.argv[1:] + ['--target', 'http://127.0.0.1:50000'])
 ";
 
 /// `tool` with `args`, which ends up as the program with a short load against `mock`.
-fn short(tool: &[&str], mock: &Mock, more: &[&str]) -> Command {
+pub fn short(tool: &[&str], mock: &Mock, more: &[&str]) -> Command {
     let mut command = Command::new(tool[0]);
     command.args(&tool[1..]).arg(EXE);
     // Every warning is shown: on a busy machine the one that a test looks for isn't always among the first.
@@ -66,7 +67,7 @@ fn short(tool: &[&str], mock: &Mock, more: &[&str]) -> Command {
 }
 
 /// Whether the tool does what a test needs; else the test is skipped by name.
-fn can(test: &str, needs: &str, tool: &[&str]) -> bool {
+pub fn can(test: &str, needs: &str, tool: &[&str]) -> bool {
     let tried = Command::new(tool[0]).args(&tool[1..]).arg("/bin/true").output();
     let can = tried.is_ok_and(|output| output.status.success());
     if !can {
@@ -75,7 +76,7 @@ fn can(test: &str, needs: &str, tool: &[&str]) -> bool {
     can
 }
 
-fn deny(number: libc::c_long, errno: i32) -> [String; 5] {
+pub fn deny(number: libc::c_long, errno: i32) -> [String; 5] {
     ["python3", "-c", DENY, &number.to_string(), &errno.to_string()].map(str::to_owned)
 }
 
@@ -119,11 +120,11 @@ fn a_refused_system_call_is_reported_before_anything_is_sent() {
             return;
         }
         assert_refused(
-            Live::spawn(&mut short(&tool, &mock, &[])).wait(),
+            Live::spawn(&mut short(&tool, &mock, &["--io", "uring"])).wait(),
             &[call, "refused"],
         );
         let mut probe = Command::new(tool[0]);
-        probe.args(&tool[1..]).args([EXE, "probe"]);
+        probe.args(&tool[1..]).args([EXE, "probe", "--io", "uring"]);
         probe.stdout(Stdio::piped()).stderr(Stdio::piped());
         assert_refused(Live::spawn(&mut probe).wait(), &[call]);
     }
@@ -453,7 +454,7 @@ fn a_mock_on_a_host_that_lacks_something_says_what_as_a_load_does() {
         ("302", "1", "prlimit64"),
         ("41", "1", "--listen"),
     ] {
-        let ended = mock_under(&["python3", "-c", DENY, call, errno], &[]).expect(111);
+        let ended = mock_under(&["python3", "-c", DENY, call, errno], &["--io", "uring"]).expect(111);
         ended.one_error(what);
         assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
         assert!(!ended.stderr.contains("name a free port"), "{}", ended.stderr);

@@ -43,6 +43,7 @@ mod http_vectors;
 mod import_inference_perf;
 mod import_k6;
 mod intervals;
+mod io;
 mod kinds;
 mod lengths;
 mod live;

@@ -54,6 +54,7 @@ fn run_of(document: &RunResult, label: &str) -> Result<Run> {
             host: None,
             seed: None,
             stamp_source: None,
+            io: None,
             ..facts.clone()
         };
         let label = format!("{label} run {}", i + 1);
@@ -74,6 +75,14 @@ fn facts(document: &RunResult) -> RunFacts {
             StampSource::Kernel => "kernel".to_owned(),
             StampSource::User => "user".to_owned(),
         }),
+        io: Some(
+            document
+                .client
+                .io
+                .clone()
+                .unwrap_or_else(crate::result::IoFigures::uring)
+                .driver,
+        ),
         seed: document.config.get("seed").and_then(Value::as_u64),
         started_at: Some(run.started_at.clone()),
         duration_seconds: Some(run.duration_seconds),

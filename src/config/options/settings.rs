@@ -6,7 +6,7 @@ use crate::config::metrics_listen::listen_config;
 use crate::config::options::calibration::calibration;
 use crate::config::to_plan::shard::shard;
 use crate::error::{Mistake, Reason, quoted};
-use crate::host::CpuList;
+use crate::host::{CpuList, IoChoice};
 use crate::http1::request::is_ours;
 use crate::metrics_listen::ListenConfig;
 use crate::plan::{CORES_MAX, MIN_WAIT_MAX, Shard};
@@ -31,6 +31,7 @@ pub struct Settings {
     pub cores: Option<u32>,
     pub cpus: Option<CpuList>,
     pub stamp: Stamp,
+    pub io: IoChoice,
     #[serde(serialize_with = "duration_text")]
     pub min_wait: Nanos,
     pub quickack: bool,
@@ -93,6 +94,7 @@ impl Default for Settings {
             cores: None,
             cpus: None,
             stamp: Stamp::Kernel,
+            io: IoChoice::Auto,
             min_wait: MIN_WAIT_DEFAULT,
             quickack: true,
             details: false,
@@ -135,6 +137,7 @@ pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
         cores: args.cores,
         cpus: args.cpus.clone(),
         stamp: args.stamp,
+        io: args.io,
         min_wait: args.min_wait,
         quickack: !args.no_quickack,
         details: args.details,

@@ -5,8 +5,8 @@ use std::io;
 use socket2::SockRef;
 
 use super::{Driver, key, plain_key};
+use crate::net::backend::{Completion, Key, Op};
 use crate::net::conn::{ConnId, Connecting, Ended, Filled, NO_BUFFER};
-use crate::net::ring::{Completion, Key, Op};
 
 impl Driver {
     pub(super) fn complete(&mut self, completion: &Completion) -> io::Result<()> {
@@ -42,6 +42,12 @@ impl Driver {
         self.end_connect_turn(id);
         let now = self.now;
         let conn = &mut self.conns[id.slot as usize];
+        // A reset in answer to a SYN is ECONNREFUSED: with these there was a connection, and its reads tell its end.
+        conn.broken = match -result {
+            errno @ (libc::ECONNRESET | libc::EPIPE) => errno,
+            _ => 0,
+        };
+        let result = if conn.broken == 0 { result } else { 0 };
         conn.connecting = Connecting::Done(-result.min(0));
         conn.connect_done = now;
         if conn.closing {
@@ -69,7 +75,7 @@ impl Driver {
         }
         if self.conns[slot].closing {
             if let Some(buffer) = completion.buffer {
-                self.ring.give_back(buffer);
+                self.backend.give_back(buffer);
             }
             return Ok(());
         }
@@ -84,13 +90,14 @@ impl Driver {
                 }
             }
             (n, Some(buffer)) => {
-                self.ring.give_back(buffer);
+                self.backend.give_back(buffer);
                 ended = Some(ended_from(n));
             }
             (n, None) if -n == libc::ENOBUFS => self.counters.buffer_shortages += 1,
             (n, None) => ended = Some(ended_from(n)),
         }
         if let Some(ended) = ended {
+            let ended = self.conns[slot].end(ended);
             self.conns[slot].ended = Some((ended, self.now));
         } else if !completion.more {
             self.rearm.push((id.slot, id.generation));
@@ -106,7 +113,7 @@ impl Driver {
     fn complete_idle_receive(&mut self, id: ConnId, completion: &Completion) -> io::Result<()> {
         let ended = match completion.buffer {
             Some(buffer) => {
-                self.ring.give_back(buffer);
+                self.backend.give_back(buffer);
                 ended_from(completion.result.min(0))
             }
             None if -completion.result == libc::ENOBUFS => {
@@ -117,6 +124,7 @@ impl Driver {
             None => ended_from(completion.result),
         };
         let conn = &mut self.conns[id.slot as usize];
+        let ended = conn.end(ended);
         conn.ended.get_or_insert((ended, self.now));
         Ok(())
     }
@@ -124,9 +132,9 @@ impl Driver {
     /// Puts a filled buffer into the connection's inbox. Returns false if the buffer is empty, which means that the
     /// peer has closed the connection.
     pub(super) fn deliver(&mut self, slot: usize, buffer: u16, result: usize) -> bool {
-        let received = self.ring.received(buffer, result);
+        let received = self.backend.received(buffer, result);
         if received.payload_bytes == 0 {
-            self.ring.give_back(buffer);
+            self.backend.give_back(buffer);
             return false;
         }
         let stamp = received.stamp_realtime;
@@ -151,7 +159,7 @@ impl Driver {
     }
 
     pub(super) fn complete_send(&mut self, id: ConnId, completion: &Completion) -> io::Result<()> {
-        let bytes = self.ring.take_sent(completion);
+        let bytes = self.backend.take_sent(completion);
         let conn = &mut self.conns[id.slot as usize];
         conn.sending = false;
         if completion.result < 0 {
@@ -167,7 +175,7 @@ impl Driver {
             conn.sending = true;
             let from = conn.send_from as usize;
             return match &conn.fd {
-                Some(fd) => self.ring.send(fd, bytes, from, key(Op::Send, id)),
+                Some(fd) => self.backend.send(fd, bytes, from, key(Op::Send, id)),
                 None => unreachable!("an open connection has a descriptor"),
             };
         }
@@ -182,7 +190,7 @@ impl Driver {
     pub(super) fn complete_kick(&mut self) -> io::Result<()> {
         self.kicked = true;
         if let Some((fd, task)) = self.kick.take() {
-            self.ring.read_kick(&fd, plain_key(Op::Kick))?;
+            self.backend.read_kick(&fd, plain_key(Op::Kick))?;
             self.kick = Some((fd, task));
             self.wake(task);
         }
@@ -194,7 +202,7 @@ impl Driver {
             return Ok(());
         };
         if completion.result >= 0 {
-            let fd = self.ring.accepted(completion);
+            let fd = self.backend.accepted(completion);
             SockRef::from(&fd).set_tcp_nodelay(!self.options.nagle)?;
             let id = self.open(fd, task);
             self.counters.connections_opened += 1;
@@ -205,7 +213,7 @@ impl Driver {
         let exhausted = [libc::EMFILE, libc::ENFILE].contains(&-completion.result);
         self.accept_paused = exhausted && !completion.more;
         if !completion.more && !exhausted {
-            self.ring.accept(&listener, plain_key(Op::Accept))?;
+            self.backend.accept(&listener, plain_key(Op::Accept))?;
         }
         self.acceptor = Some((listener, task));
         self.wake(task);

@@ -7,9 +7,10 @@ use std::os::fd::OwnedFd;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::{Driver, key, plain_key};
+use crate::net::backend::Op;
 use crate::net::clock;
 use crate::net::conn::{Conn, ConnId, Connecting, Ended, Filled, NO_BUFFER, Permit, Route, TaskId};
-use crate::net::ring::{Op, choose_port_at_connect, enable_receive_stamps};
+use crate::net::ring::{choose_port_at_connect, enable_receive_stamps};
 use crate::units::Nanos;
 
 impl Driver {
@@ -104,7 +105,7 @@ impl Driver {
         conn.connect_started = clock::monotonic();
         conn.in_flight += 1;
         if let Some(fd) = &conn.fd {
-            self.ring.connect(fd, address, key)?;
+            self.backend.connect(fd, address, key)?;
         }
         Ok(id)
     }
@@ -184,7 +185,7 @@ impl Driver {
         conn.receiving = true;
         conn.in_flight += 1;
         match &conn.fd {
-            Some(fd) => self.ring.receive(fd, key(Op::Recv, id)),
+            Some(fd) => self.backend.receive(fd, key(Op::Recv, id)),
             None => unreachable!("an open connection has a descriptor"),
         }
     }
@@ -211,7 +212,7 @@ impl Driver {
         conn.send_from = 0;
         debug_assert!(!conn.sending);
         self.counters.bytes_sent += bytes.len() as u64;
-        match self.options.sends_at_once {
+        match self.sends_at_once {
             false => self.queue_send(id, bytes),
             true => self.send_at_once(id, bytes),
         }
@@ -225,7 +226,7 @@ impl Driver {
         self.unsent.push(id.slot);
         let from = conn.send_from as usize;
         match &conn.fd {
-            Some(fd) => self.ring.send(fd, bytes, from, key(Op::Send, id)),
+            Some(fd) => self.backend.send(fd, bytes, from, key(Op::Send, id)),
             None => unreachable!("an open connection has a descriptor"),
         }
     }
@@ -321,15 +322,15 @@ impl Driver {
     }
 
     pub fn payload(&self, buffer: u16, bytes: u16) -> &[u8] {
-        self.ring.payload(buffer, bytes as usize)
+        self.backend.payload(buffer, bytes as usize)
     }
 
     pub fn payload_mut(&mut self, buffer: u16, bytes: u16) -> &mut [u8] {
-        self.ring.payload_mut(buffer, bytes as usize)
+        self.backend.payload_mut(buffer, bytes as usize)
     }
 
     pub fn give_back(&mut self, buffer: u16) {
-        self.ring.give_back(buffer);
+        self.backend.give_back(buffer);
     }
 
     /// Makes the next close send RST instead of FIN.
@@ -349,7 +350,7 @@ impl Driver {
             self.policy.note_cycle(self.now.saturating_sub(opened));
         }
         while let Some((buffer, _)) = self.inbox.pop(&mut self.conns[id.slot as usize]) {
-            self.ring.give_back(buffer);
+            self.backend.give_back(buffer);
         }
         let conn = &self.conns[id.slot as usize];
         if conn.in_flight == 0 {
@@ -363,7 +364,7 @@ impl Driver {
         for (_, op) in under_way.into_iter().filter(|(is, _)| *is) {
             self.conns[id.slot as usize].in_flight += 1;
             // An error here comes from the ring itself, and the next `enter` reports it.
-            let _ = self.ring.cancel(key(op, id), key(Op::Cancel, id));
+            let _ = self.backend.cancel(key(op, id), key(Op::Cancel, id));
         }
     }
 
@@ -377,7 +378,7 @@ impl Driver {
         conn.generation = conn.generation.wrapping_add(1);
         conn.closing = false;
         if let Some(fd) = conn.fd.take() {
-            let _ = self.ring.close(fd, key(Op::Close, id));
+            let _ = self.backend.close(fd, key(Op::Close, id));
             self.counters.connections_open -= 1;
             self.resume_accepting();
         }
@@ -389,7 +390,7 @@ impl Driver {
             // Accepted sockets inherit this option.
             enable_receive_stamps(&listener)?;
         }
-        self.ring.accept(&listener, plain_key(Op::Accept))?;
+        self.backend.accept(&listener, plain_key(Op::Accept))?;
         self.acceptor = Some((listener, acceptor.0));
         Ok(())
     }
@@ -408,13 +409,13 @@ impl Driver {
             && let Some((listener, _)) = &self.acceptor
         {
             // An error here comes from the ring itself, and the next `enter` reports it.
-            let _ = self.ring.accept(listener, plain_key(Op::Accept));
+            let _ = self.backend.accept(listener, plain_key(Op::Accept));
         }
     }
 
     /// Watches the eventfd `fd`: from now on, a write to it wakes `task`.
     pub fn watch_kick(&mut self, fd: OwnedFd, task: TaskId) -> io::Result<()> {
-        self.ring.read_kick(&fd, plain_key(Op::Kick))?;
+        self.backend.read_kick(&fd, plain_key(Op::Kick))?;
         self.kick = Some((fd, task.0));
         Ok(())
     }

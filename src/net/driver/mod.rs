@@ -11,10 +11,12 @@ use std::os::fd::OwnedFd;
 
 use socket2::SockAddr;
 
+use crate::host::Io;
 use crate::net::ahead::Ahead;
+use crate::net::backend::{Backend, Completion, Features, Key, Op, Wait};
 use crate::net::clock::{self, Offset};
 use crate::net::conn::{Conn, ConnId, Inbox, TaskSlot};
-use crate::net::ring::{Completion, Features, Key, Op, Ring, Wait};
+
 use crate::net::timers::Timers;
 use crate::net::wait::{Turn, WaitPolicy};
 use crate::units::{MILLISECOND, Nanos};
@@ -34,6 +36,7 @@ const WAIT_MAX: Nanos = 100 * MILLISECOND;
 
 #[derive(Clone, Debug)]
 pub struct Options {
+    pub io: Io,
     pub kernel_stamps: bool,
     pub quickack: bool,
     /// Leaves Nagle's algorithm on. Only the mock uses it.
@@ -83,7 +86,9 @@ pub struct NetCounters {
 }
 
 pub struct Driver {
-    ring: Ring,
+    backend: Backend,
+    /// Sends go out by a call of their own: the plan needs it, or the backend has no other way.
+    sends_at_once: bool,
     options: Options,
     conns: Vec<Conn>,
     free_conns: Vec<u32>,
@@ -136,10 +141,11 @@ pub struct Driver {
 impl Driver {
     pub fn new(options: Options) -> io::Result<Driver> {
         let addresses = options.addresses.iter().map(|a| SockAddr::from(*a)).collect();
-        let ring = Ring::new(options.connections, addresses)?;
+        let backend = Backend::new(options.io, options.connections, addresses)?;
         let now = clock::monotonic();
         Ok(Driver {
-            ring,
+            sends_at_once: options.sends_at_once || backend.sends_by_call(),
+            backend,
             policy: WaitPolicy::new(options.min_wait_us),
             options,
             conns: Vec::new(),
@@ -176,11 +182,11 @@ impl Driver {
     }
 
     pub fn features(&self) -> Features {
-        self.ring.features
+        self.backend.features()
     }
 
     pub fn counters(&mut self) -> NetCounters {
-        self.counters.cq_overflows = u64::from(self.ring.overflows());
+        self.counters.cq_overflows = u64::from(self.backend.overflows());
         self.counters.clock_steps = self.offset.steps;
         self.counters
     }
@@ -231,7 +237,7 @@ impl Driver {
             Some(_) => GATHER_AHEAD,
             None => GATHER,
         };
-        self.ring.enter(wait, gather)
+        self.backend.enter(wait, gather)
     }
 
     fn note_delay(&mut self, delay: Nanos) {
@@ -286,7 +292,9 @@ impl Driver {
         self.offset.refresh(self.now);
         let mut batch = std::mem::take(&mut self.batch);
         let most = self.ahead.room(self.now).min(DRAIN_MAX);
-        self.ring.drain(&mut batch, most);
+        let conns = &self.conns;
+        self.backend
+            .drain(&mut batch, most, |slot| conns[slot as usize].fd.as_ref());
         self.ahead.found(batch.len());
         self.turn.completions += batch.len() as u32;
         self.counters.completions += batch.len() as u64;
@@ -308,7 +316,7 @@ impl Driver {
     }
 
     fn rearm_receives(&mut self) -> io::Result<()> {
-        if self.ring.buffers_lent() == crate::net::ring::BUFFERS {
+        if self.backend.buffers_lent() == crate::net::ring::BUFFERS {
             // Receives armed now would end at once, and the loop would spin until a task reads.
             return Ok(());
         }
@@ -329,7 +337,7 @@ impl Driver {
     ///
     /// Operations still queued are submitted first, because a queued close is the only owner of its descriptor.
     pub fn release_tasks(&mut self) -> io::Result<Vec<TaskSlot>> {
-        self.ring.enter(Wait::No, 0)?;
+        self.backend.enter(Wait::No, 0)?;
         Ok(std::mem::take(&mut self.tasks))
     }
 
@@ -338,7 +346,7 @@ impl Driver {
     pub fn invariants(&self) {
         let waiting: usize = self.conns.iter().map(|conn| self.inbox.waiting(conn)).sum();
         assert_eq!(
-            usize::from(self.ring.buffers_lent()),
+            usize::from(self.backend.buffers_lent()),
             waiting,
             "the number of buffers lent differs from the number that wait in inboxes"
         );

@@ -15,11 +15,15 @@ use io_uring::types::{Fd, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
 use socket2::SockAddr;
 
+use crate::host::Io;
+use crate::net::backend::{Completion, Features, Key, Op, Received, SLOTS_MAX, Wait};
 use crate::units::{Nanos, SECOND};
-pub use buffers::{BUFFER_BYTES, BUFFERS, PAYLOAD_AT};
-use buffers::{BufferRing, CONTROL_BYTES};
-pub use sockets::{choose_port_at_connect, enable_receive_stamps};
+pub use buffers::{BUFFER_BYTES, BUFFERS};
+use buffers::{BufferRing, CONTROL_BYTES, PAYLOAD_AT};
+pub use sockets::{choose_port_at_connect, enable_receive_stamps, receive_stamped};
 
+/// Bytes of a connection that fit into one buffer.
+pub const PAYLOAD_BYTES: usize = BUFFER_BYTES - PAYLOAD_AT;
 /// Number of submission queue entries. A larger burst is submitted in several system calls.
 pub const SUBMISSIONS: u32 = 1024;
 /// Bounds of the number of completion queue entries.
@@ -34,96 +38,28 @@ pub fn completion_entries(connections: u32) -> u32 {
         .clamp(COMPLETIONS_MIN, COMPLETIONS_MAX)
 }
 
-/// The kind of an operation, kept in the top byte of `user_data`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Op {
-    Connect = 1,
-    Recv = 2,
-    Send = 3,
-    Cancel = 4,
-    Close = 5,
-    Kick = 6,
-    Accept = 7,
+/// Returns the key as the `user_data` of an entry.
+fn pack(key: Key) -> u64 {
+    debug_assert!(key.slot < SLOTS_MAX);
+    (key.op as u64) << 56 | (key.slot as u64) << 32 | key.generation as u64
 }
 
-/// Operation, slot and generation, packed into one `user_data`. The generation keeps a late completion from touching a
-/// slot that has been reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key {
-    pub op: Op,
-    pub slot: u32,
-    pub generation: u32,
-}
-
-/// Number of slots that fit into a key.
-pub const SLOTS_MAX: u32 = 1 << 24;
-
-impl Key {
-    fn pack(self) -> u64 {
-        debug_assert!(self.slot < SLOTS_MAX);
-        (self.op as u64) << 56 | (self.slot as u64) << 32 | self.generation as u64
+fn unpack(bits: u64) -> Key {
+    let op = match (bits >> 56) as u8 {
+        1 => Op::Connect,
+        2 => Op::Recv,
+        3 => Op::Send,
+        4 => Op::Cancel,
+        5 => Op::Close,
+        6 => Op::Kick,
+        7 => Op::Accept,
+        other => unreachable!("completion of an operation that was never submitted: {other}"),
+    };
+    Key {
+        op,
+        slot: (bits >> 32) as u32 & (SLOTS_MAX - 1),
+        generation: bits as u32,
     }
-
-    fn unpack(bits: u64) -> Key {
-        let op = match (bits >> 56) as u8 {
-            1 => Op::Connect,
-            2 => Op::Recv,
-            3 => Op::Send,
-            4 => Op::Cancel,
-            5 => Op::Close,
-            6 => Op::Kick,
-            7 => Op::Accept,
-            other => unreachable!("completion of an operation that was never submitted: {other}"),
-        };
-        Key {
-            op,
-            slot: (bits >> 32) as u32 & (SLOTS_MAX - 1),
-            generation: bits as u32,
-        }
-    }
-}
-
-/// One completion, copied out of the ring.
-#[derive(Clone, Copy, Debug)]
-pub struct Completion {
-    pub key: Key,
-    /// A number of bytes, a descriptor, 0, or a negative errno.
-    pub result: i32,
-    /// The operation continues; this is not its last completion.
-    pub more: bool,
-    /// The provided buffer that the operation filled.
-    pub buffer: Option<u16>,
-}
-
-/// Tells `enter` how long to wait for completions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wait {
-    /// Submits and returns: there are completions left.
-    Left,
-    /// Submits, runs deferred work and returns.
-    No,
-    Yes {
-        /// Longest wait; `None` means no limit.
-        timeout: Option<Nanos>,
-        /// Time to gather completions before the first one may end the wait.
-        min_wait_us: u32,
-    },
-}
-
-/// Contents of a filled receive buffer.
-#[derive(Clone, Copy, Debug)]
-pub struct Received {
-    pub payload_bytes: usize,
-    /// Arrival of the last segment in the buffer by CLOCK_REALTIME, if the kernel stamped it.
-    pub stamp_realtime: Option<Nanos>,
-}
-
-/// Kernel features found at setup, which the result reports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Features {
-    pub defer_taskrun: bool,
-    pub min_wait: bool,
 }
 
 pub struct Ring {
@@ -158,6 +94,7 @@ impl Ring {
             receive_header,
             kick_bytes: Box::new([0; 8]),
             features: Features {
+                io: Io::Uring,
                 defer_taskrun,
                 min_wait,
             },
@@ -188,7 +125,7 @@ impl Ring {
         let to = &self.addresses[address];
         let entry = opcode::Connect::new(Fd(fd.as_raw_fd()), to.as_ptr().cast(), to.len())
             .build()
-            .user_data(key.pack());
+            .user_data(pack(key));
         // SAFETY: the address is in a boxed slice that is neither moved nor changed while the ring lives.
         unsafe { self.push(entry) }
     }
@@ -198,7 +135,7 @@ impl Ring {
         let group = self.buffers.group();
         let entry = opcode::RecvMsgMulti::new(Fd(fd.as_raw_fd()), &*self.receive_header, group)
             .build()
-            .user_data(key.pack());
+            .user_data(pack(key));
         // SAFETY: the header is boxed and lives as long as the ring; the buffers belong to the provided ring.
         unsafe { self.push(entry) }
     }
@@ -214,7 +151,7 @@ impl Ring {
         let entry = opcode::Send::new(Fd(fd.as_raw_fd()), rest.as_ptr(), rest.len() as u32)
             .flags(libc::MSG_NOSIGNAL)
             .build()
-            .user_data(key.pack());
+            .user_data(pack(key));
         self.sends[slot] = Some(bytes);
         // SAFETY: the bytes are on the heap, in a Vec that stays untouched in `sends` until `take_sent`, which is
         // called only for the send's completion; moving the Vec itself doesn't move them.
@@ -234,13 +171,13 @@ impl Ring {
         let entry = opcode::AcceptMulti::new(Fd(listener.as_raw_fd()))
             .flags(libc::SOCK_CLOEXEC)
             .build()
-            .user_data(key.pack());
+            .user_data(pack(key));
         // SAFETY: the operation points to no memory of ours.
         unsafe { self.push(entry) }
     }
 
     /// Takes over the descriptor of a successful accept completion.
-    pub fn accepted(&self, completion: &Completion) -> OwnedFd {
+    pub fn accepted(&mut self, completion: &Completion) -> OwnedFd {
         use std::os::fd::FromRawFd;
         assert!(completion.key.op == Op::Accept && completion.result >= 0);
         // SAFETY: the kernel made this descriptor for this completion and nobody else has it; the driver calls
@@ -253,9 +190,9 @@ impl Ring {
     /// The operation is named by its key, which the kernel finds in a hash table. To find a descriptor it would walk
     /// through all armed operations: closing 10,000 connections by descriptor kept a core busy for seconds.
     pub fn cancel(&mut self, operation: Key, key: Key) -> io::Result<()> {
-        let entry = opcode::AsyncCancel::new(operation.pack())
+        let entry = opcode::AsyncCancel::new(pack(operation))
             .build()
-            .user_data(key.pack());
+            .user_data(pack(key));
         // SAFETY: the operation points to no memory of ours.
         unsafe { self.push(entry) }
     }
@@ -263,7 +200,7 @@ impl Ring {
     /// Closes a descriptor. No operation may be in flight on it: an armed receive would keep the connection open.
     pub fn close(&mut self, fd: OwnedFd, key: Key) -> io::Result<()> {
         let raw: RawFd = fd.into_raw_fd();
-        let entry = opcode::Close::new(Fd(raw)).build().user_data(key.pack());
+        let entry = opcode::Close::new(Fd(raw)).build().user_data(pack(key));
         // SAFETY: the operation points to no memory of ours, and the kernel now owns the descriptor.
         unsafe { self.push(entry) }
     }
@@ -273,7 +210,7 @@ impl Ring {
         let at = self.kick_bytes.as_mut_ptr();
         let entry = opcode::Read::new(Fd(fd.as_raw_fd()), at, 8)
             .build()
-            .user_data(key.pack());
+            .user_data(pack(key));
         // SAFETY: the eight bytes are boxed, live as long as the ring, and we never read them.
         unsafe { self.push(entry) }
     }
@@ -323,7 +260,7 @@ impl Ring {
         queue.sync();
         for entry in queue.by_ref().take(max) {
             let completion = Completion {
-                key: Key::unpack(entry.user_data()),
+                key: unpack(entry.user_data()),
                 result: entry.result(),
                 more: cqueue::more(entry.flags()),
                 buffer: cqueue::buffer_select(entry.flags()),
@@ -440,7 +377,7 @@ mod tests {
                 slot: SLOTS_MAX - 1,
                 generation: u32::MAX - 3,
             };
-            assert_eq!(Key::unpack(key.pack()), key);
+            assert_eq!(unpack(pack(key)), key);
         }
     }
 

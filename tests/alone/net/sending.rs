@@ -123,7 +123,7 @@ fn released(count: usize, gap: Nanos) -> (Nanos, Vec<Nanos>) {
         let _ = result.send((begun, seen.take()));
         Ok(())
     };
-    let core = Core::spawn(allowed_cpus()[0], "net-test", main, |_| {}).unwrap();
+    let core = Core::spawn((allowed_cpus()[0], io()), "net-test", main, |_| {}).unwrap();
     core.join().unwrap();
     results.recv().unwrap()
 }

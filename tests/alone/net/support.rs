@@ -17,8 +17,11 @@ use llmload_uring::units::{MILLISECOND, Nanos, SECOND};
 pub const TEST_MAX: Duration = Duration::from_secs(60);
 pub const SOON: Nanos = 20 * SECOND;
 
+pub use crate::load::io;
+
 pub fn options(addresses: Vec<SocketAddr>) -> Options {
     Options {
+        io: io(),
         kernel_stamps: true,
         quickack: true,
         nagle: false,
@@ -49,6 +52,7 @@ where
     F: Future<Output = T> + 'static,
 {
     let (result, results) = channel();
+    let io = options.io;
     let main = move || async move {
         let net = Net::new(options).unwrap();
         let over = Rc::new(Cell::new(false));
@@ -68,7 +72,7 @@ where
         net.drive(yield_now, || over.get(), |_| None).await.unwrap();
         Ok(())
     };
-    let core = Core::spawn(allowed_cpus()[0], "net-test", main, |_| {});
+    let core = Core::spawn((allowed_cpus()[0], io), "net-test", main, |_| {});
     let outcome = results.recv_timeout(TEST_MAX).expect("the test hangs");
     core.unwrap().join().unwrap();
     outcome.unwrap_or_else(|panic| panic!("on the core: {panic}"))
