@@ -374,14 +374,12 @@ fn table(out: &mut String, result: &LimitResult) {
 /// Says what servers that show metrics held at the loads that decide: the highest that holds, and the lowest that does
 /// not.
 fn servers(out: &mut String, result: &LimitResult) {
-    let holds = result
-        .probes
-        .iter()
-        .filter(|probe| probe.decision == Decision::Holds);
-    let fails = result
-        .probes
-        .iter()
-        .filter(|probe| probe.decision == Decision::Fails);
+    let holds = result.probes.iter().filter(|probe| {
+        probe.decision == Decision::Holds || probe.seems_to_hold && probe.decision == Decision::Open
+    });
+    let fails = result.probes.iter().filter(|probe| {
+        probe.decision == Decision::Fails || !probe.seems_to_hold && probe.decision == Decision::Open
+    });
     let highest = holds.max_by(|a, b| a.level.total_cmp(&b.level));
     let lowest = fails.min_by(|a, b| a.level.total_cmp(&b.level));
     for probe in highest.into_iter().chain(lowest) {

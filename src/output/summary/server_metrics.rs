@@ -22,7 +22,11 @@ pub(super) fn rows(page: &mut Page, result: &RunResult, accounts_max: usize) {
         if account.readings > 0 && !parts.is_empty() {
             page.prose("server", &one_line(&format!("{label}{}", parts.join(", "))));
         }
-        if let Some(why) = trouble(account) {
+        let at = match label.is_empty() {
+            true => format!(" at {}", account.url),
+            false => String::new(),
+        };
+        if let Some(why) = trouble(account, &at) {
             page.prose("server", &one_line(&format!("{label}{why}")));
         }
     }
@@ -109,11 +113,12 @@ fn bucket(bounds: Option<[Option<f64>; 2]>) -> Option<String> {
 }
 
 /// Returns what went wrong with the readings.
-fn trouble(account: &ServerAccount) -> Option<String> {
+/// `at` says where, unless the text before it does.
+fn trouble(account: &ServerAccount, at: &str) -> Option<String> {
     let why = account.last_error.as_deref().unwrap_or("no answer");
     let of = account.readings + account.readings_failed;
     if account.readings == 0 {
-        return Some(format!("no metrics at {}: {why}", account.url));
+        return Some(format!("no metrics{at}: {why}"));
     }
     if account.gauges.0.is_empty() && account.counters.0.is_empty() && account.histograms.0.is_empty() {
         return Some(format!(
