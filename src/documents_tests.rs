@@ -17,7 +17,7 @@ use crate::server::args::ErrorRates;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Options of other programs that the documents mention.
-const FOREIGN: [&str; 46] = [
+const FOREIGN: [&str; 47] = [
     "append-result",
     "array",
     "arrival-pattern",
@@ -36,6 +36,7 @@ const FOREIGN: [&str; 46] = [
     "lib",
     "locked",
     "max-concurrency",
+    "max-vus",
     "mooncake-slowdown-factor",
     "network",
     "nocapture",
