@@ -83,8 +83,8 @@ pub struct Features {
 
 /// One core's way to the kernel.
 ///
-/// A call is matched to the variant, which a processor predicts: the ring costs the same as without the choice
-/// (docs/EVIDENCE.md). Both are boxed by nobody; a core has one.
+/// A call is matched to the variant, which is the same for all of a core's life, so that a processor predicts it. A
+/// core has one, and its size does not matter.
 #[allow(clippy::large_enum_variant)]
 pub enum Backend {
     Ring(Ring),
