@@ -50,12 +50,8 @@ pub fn load_plan(args: &RunArgs) -> Result<(Config, Plan), Mistakes> {
     let (mut config, mut mistakes) = document::read_document(&source.name, &source.file, &source.text)?;
     let servers = config.servers().to_vec();
     config.server = choose_server(args, servers, config.simulator.as_ref(), &mut mistakes);
-    read_server_keys(&mut config.server, |name| std::env::var(name).ok(), &mut mistakes);
-    read_kind_keys(
-        &mut config.requests,
-        |name| std::env::var(name).ok(),
-        &mut mistakes,
-    );
+    read_server_keys(&mut config.server, variable, &mut mistakes);
+    read_kind_keys(&mut config.requests, variable, &mut mistakes);
     config.run = settings(args, &mut mistakes);
     load::overlay(&mut config, args, &mut mistakes);
     dataset::read_datasets(&mut config, source.is_standard, &mut mistakes);
@@ -186,6 +182,11 @@ pub fn unknown_profile(name: &str) -> Mistakes {
         .hint(hint)
         .at(quoted(name), 0)
         .into()
+}
+
+/// Returns a variable. What is no text in it becomes U+FFFD, which no key may have, instead of making it absent.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    Some(std::env::var_os(name)?.to_string_lossy().into_owned())
 }
 
 /// The name that means standard input instead of a file.

@@ -2,6 +2,7 @@
 //! clap's, which blame options that were not typed and give tips that do not help.
 
 mod elsewhere;
+mod not_text;
 mod unknown;
 mod words;
 
@@ -42,6 +43,7 @@ pub fn refused(error: &Error, line: &Line, env: impl Fn(&str) -> Option<String>)
                     .at(option_name(error), 0),
             )
         }
+        ErrorKind::InvalidUtf8 => usage(not_text::not_text(line)),
         _ => {
             let told = error.to_string();
             let first = told.lines().next().unwrap_or_default();

@@ -13,6 +13,8 @@ use crate::error::lossless;
 pub struct Line {
     /// Without the program's name.
     pub words: Vec<String>,
+    /// Where words are that are not UTF-8 text; they are shown with escapes in `words`.
+    pub not_text: Vec<usize>,
     pub root: Command,
     /// The names of the command and its subcommand; empty for a run that begins with its profile.
     pub commands: Vec<String>,
@@ -21,6 +23,9 @@ pub struct Line {
 impl Line {
     /// Reads the words, the first of which is the program's name.
     pub fn new(words: &[OsString]) -> Line {
+        let is_other = |(_, word): &(usize, &OsString)| word.to_str().is_none();
+        let not_text = words.iter().skip(1).enumerate().filter(is_other);
+        let not_text = not_text.map(|(at, _)| at).collect();
         let words: Vec<String> = words
             .iter()
             .skip(1)
@@ -40,6 +45,7 @@ impl Line {
         }
         Line {
             words,
+            not_text,
             root,
             commands,
         }
@@ -143,7 +149,7 @@ impl Line {
         (!self.is_typed(arg)).then_some(variable)
     }
 
-    fn is_typed(&self, arg: &Arg) -> bool {
+    pub fn is_typed(&self, arg: &Arg) -> bool {
         let long = arg.get_long().map(|long| format!("--{long}"));
         self.words.iter().any(|word| {
             let name = word.split('=').next().unwrap_or_default();

@@ -5,6 +5,7 @@ use crate::cli::{RunArgs, Stamp};
 use crate::config::metrics_listen::listen_config;
 use crate::config::options::calibration::calibration;
 use crate::config::to_plan::shard::shard;
+use crate::config::variable;
 use crate::error::{Mistake, Reason, quoted};
 use crate::host::{CpuList, IoChoice};
 use crate::http1::request::is_ours;
@@ -129,7 +130,7 @@ pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
     if let Err(reason) = check_duration(args.min_wait, &(0..=MIN_WAIT_MAX)) {
         wrong("--min-wait", reason);
     }
-    let (headers, key_note) = headers(args, |name| std::env::var(name).ok(), mistakes);
+    let (headers, key_note) = headers(args, variable, mistakes);
     let shard = shard(&args.sharding, |name| std::env::var(name).ok(), mistakes);
     Settings {
         cacert: args.cacert.clone(),

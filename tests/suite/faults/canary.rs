@@ -2,6 +2,7 @@
 //! what it writes, what it pushes, how it is called, in plain and in each encoding that a server may answer with.
 
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -77,12 +78,19 @@ fn found(text: &str, secrets: &[&str]) -> Option<String> {
 }
 
 /// Everything that left the program in a run: a name and what it was. A further output needs a line here, and the
-/// option that asks for it in `run_and_gather`.
-fn gather(dir: &Dir, ended: &Ended, called_as: &str, gateway: &Gateway) -> Vec<(String, String)> {
+/// option that asks for it in `with_secrets` or `saved_again`.
+fn gather(
+    dir: &Dir,
+    ended: &Ended,
+    called_as: &str,
+    scraped: &str,
+    gateway: &Gateway,
+) -> Vec<(String, String)> {
     let mut left = vec![
         ("standard output".to_owned(), ended.stdout.clone()),
         ("standard error".to_owned(), ended.stderr.clone()),
         ("/proc/PID/cmdline".to_owned(), called_as.to_owned()),
+        ("scraped metrics".to_owned(), scraped.to_owned()),
     ];
     for (i, push) in gateway.pushes().into_iter().enumerate() {
         // The password itself goes to the gateway, in the header that is for it.
@@ -102,21 +110,16 @@ fn gather(dir: &Dir, ended: &Ended, called_as: &str, gateway: &Gateway) -> Vec<(
 /// Files that the test writes, with the secrets in them.
 const INPUTS: [&str; 2] = ["p.yaml", "key"];
 
-/// Runs the load against a server that does so and repeats whatever it was told; gathers all that left the program.
-#[track_caller]
-fn run_and_gather(deed: Deed, env: &[(&str, &str)]) -> Vec<(String, String)> {
-    let attacker = Attacker::start(deed);
-    let gateway = Gateway::start(Manner::Answers("202 Accepted", ""));
-    let dir = Dir::new();
-    let load = "executor: shared-iterations\nvus: 2\niterations: 4\nmodels: [m]\nprompts: [Hi]\nvalidate: false\n\
-                requests:\n  - {name: r, stream: true, max_tokens: 8, timeout: 2s, idle_timeout: 300ms}\n";
-    let target = format!(
-        "server: {{ base_url: \"http://{}/v1/chat/completions?api-key={QUERY}\" }}\n",
-        attacker.address
-    );
-    let profile = dir.write("p.yaml", &format!("{target}{load}"));
-    let output = dir.path("result.json");
-    let key = dir.write("key", KEY);
+const CANARY_LOAD: &str = "executor: shared-iterations\nvus: 2\niterations: 4\nmodels: [m]\nprompts: [Hi]\n\
+                           validate: false\nrequests:\n  - {name: r, stream: true, max_tokens: 8, timeout: 2s, \
+                           idle_timeout: 300ms}\n";
+
+/// A run that is given each secret, and writes and serves all that it can.
+fn with_secrets(dir: &Dir, server: std::net::SocketAddr, gateway: std::net::SocketAddr) -> Command {
+    let url = format!("http://{server}/v1/chat/completions?api-key={QUERY}");
+    let text = format!("server: {{ base_url: \"{url}\" }}\n{CANARY_LOAD}");
+    let (profile, key) = (dir.write("p.yaml", &text), dir.write("key", KEY));
+    let (output, page) = (dir.path("result.json"), dir.path("page-of-run.html"));
     let mut command = program();
     command.args([
         &profile,
@@ -126,55 +129,81 @@ fn run_and_gather(deed: Deed, env: &[(&str, &str)]) -> Vec<(String, String)> {
         "1",
         "--summary",
         "full",
-        "--output",
-        &output,
     ]);
-    command.args([
-        "--details",
-        "--pushgateway",
-        &format!("http://{}", gateway.address),
-    ]);
-    command.env("LLMLOAD_HEADER", format!("X-Team: {HEADER}"));
+    command.args(["--output", &output, "--details", "--report", &page]);
+    command.args(["--pushgateway", &format!("http://{gateway}")]);
+    command.args(["--metrics-listen", "127.0.0.1:0", "--metrics-linger", "1s"]);
     command
+        .env("LLMLOAD_HEADER", format!("X-Team: {HEADER}"))
         .env("LLMLOAD_PUSHGATEWAY_USERNAME", "team")
         .env("LLMLOAD_PUSHGATEWAY_PASSWORD", PUSH_PASSWORD);
-    let mut live = Live::spawn(command.envs(env.iter().copied()));
-    let mut called_as = String::new();
-    wait_until("the run has ended", || {
-        if let Ok(words) = std::fs::read(format!("/proc/{}/cmdline", live.pid())) {
-            called_as += &String::from_utf8_lossy(&words);
-        }
-        live.is_over()
-    });
-    let ended = live.wait();
-    assert!(
-        called_as.contains("p.yaml") && !gateway.pushes().is_empty(),
-        "{ended:#?}"
-    );
-    let again = dir.path("again.json");
-    for words in [
+    command
+}
+
+/// Makes of the result everything that can be made of one; what is said goes into files beside it.
+fn saved_again(dir: &Dir) {
+    let (output, profile) = (dir.path("result.json"), dir.path("p.yaml"));
+    for (i, words) in [
         &["report", &output, "-o", &dir.path("page.html")][..],
+        &["show", &output, "--summary", "full"],
+        &["show", &output, "--format", "json"],
         &["compare", &output, &output],
         &["compare", &output, &output, "--format", "md"],
         &["compare", &output, &output, "--format", "csv"],
         &["config", "check", &profile],
-        &["merge", &output, &output, "-o", &again],
-    ] {
+        &["merge", &output, &output, "-o", &dir.path("again.json")],
+    ]
+    .into_iter()
+    .enumerate()
+    {
         let said = run_program(words);
         let text = [said.stdout, said.stderr].concat();
-        dir.write(
-            &format!("said-{}", words.join("-").replace('/', "_")),
-            &String::from_utf8_lossy(&text),
-        );
+        dir.write(&format!("{}-{i}", words[0]), &String::from_utf8_lossy(&text));
     }
-    let left = gather(&dir, &ended, &called_as, &gateway);
-    assert!(left.iter().any(|(name, _)| name == "result.json"), "{ended:#?}");
-    assert!(left.iter().any(|(name, _)| name == "page.html"), "{left:?}");
-    for name in ["result.json", "page.html"] {
-        let mode = std::fs::metadata(dir.path(name)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "{name} holds prompts and answers");
+}
+
+/// Runs the load against a server that does so and repeats whatever it was told; gathers all that left the program.
+#[track_caller]
+fn run_and_gather(deed: Deed, env: &[(&str, &str)]) -> Vec<(String, String)> {
+    let attacker = Attacker::start(deed);
+    let gateway = Gateway::start(Manner::Answers("202 Accepted", ""));
+    let dir = Dir::new();
+    let mut command = with_secrets(&dir, attacker.address, gateway.address);
+    let mut live = Live::spawn(command.envs(env.iter().copied()));
+    let (mut called_as, mut scraped) = (String::new(), String::new());
+    wait_until("the run has ended", || {
+        if let Ok(words) = std::fs::read(format!("/proc/{}/cmdline", live.pid())) {
+            called_as += &String::from_utf8_lossy(&words);
+        }
+        scraped += &scrape(&live.stderr());
+        live.is_over()
+    });
+    let ended = live.wait();
+    assert!(called_as.contains("p.yaml"), "{ended:#?}");
+    assert!(scraped.contains("llm_requests_total"), "{scraped} {ended:#?}");
+    assert!(!gateway.pushes().is_empty(), "{ended:#?}");
+    saved_again(&dir);
+    for name in ["result.json", "page.html", "page-of-run.html"] {
+        let file = std::fs::metadata(dir.path(name)).unwrap_or_else(|e| panic!("{name}: {e}: {ended:#?}"));
+        let mode = file.permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{name} holds prompts and answers");
     }
-    left
+    gather(&dir, &ended, &called_as, &scraped, &gateway)
+}
+
+/// What a scraper gets where the run says that it listens; nothing before and after that.
+fn scrape(said: &str) -> String {
+    let Some((_, after)) = said.split_once("metrics http://") else {
+        return String::new();
+    };
+    let address = after.split('/').next().unwrap_or_default();
+    let mut text = String::new();
+    if let Ok(mut stream) = std::net::TcpStream::connect(address) {
+        let asked = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        let _ = std::io::Write::write_all(&mut stream, asked);
+        let _ = std::io::Read::read_to_string(&mut stream, &mut text);
+    }
+    text
 }
 
 /// Repeats the head of the request in every encoding, in the header, the body and the reason.

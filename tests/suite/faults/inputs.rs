@@ -178,3 +178,36 @@ fn documents_that_unfold_or_nest_without_end_are_refused_in_little_memory() {
         assert!(memory < MEMORY_KIB, "{name}: held {memory} KiB");
     }
 }
+
+#[test]
+fn a_variable_or_a_word_that_is_no_text_is_told_by_its_place_and_never_shown() {
+    let value = OsStr::from_bytes(b"CANARY: \xff\x1b[2J");
+    for name in [
+        "LLMLOAD_HEADER",
+        "LLMLOAD_API_KEY",
+        "LLMLOAD_VUS",
+        "LLMLOAD_TARGET_URL",
+        "LLMLOAD_PUSHGATEWAY",
+    ] {
+        let mut command = program();
+        let ended = Live::spawn(command.args(["smoke"]).env(name, value))
+            .wait()
+            .expect(2);
+        ended.one_error(&format!(
+            "environment variable {name}: the value is not UTF-8 text"
+        ));
+        assert!(!ended.stderr.contains("CANARY"), "{}", ended.stderr);
+    }
+    for words in [
+        &["smoke", "--header"][..],
+        &["smoke", "--vus", "1", "--threshold"],
+        &["compare", "a", "--fail-on"],
+    ] {
+        let mut command = program();
+        let ended = Live::spawn(command.args(words).arg(value)).wait();
+        assert_eq!(ended.code, Some(2), "{words:?}: {ended:?}");
+        let place = words.last().unwrap();
+        ended.one_error(&format!("{place}: the value is not UTF-8 text"));
+        assert!(!ended.stderr.contains("CANARY"), "{}", ended.stderr);
+    }
+}
