@@ -194,7 +194,7 @@ pub enum Command {
     /// Find the highest load that meets the SLOs, with its interval; takes all options of a run
     #[command(name = "find-limit")]
     FindLimit(Box<FindLimitArgs>),
-    /// Compare runs of llmload-uring, k6 and oha, and detect regressions
+    /// Compare runs of llmload-uring and of other tools, and detect regressions
     Compare(CompareArgs),
     /// Make one page of HTML from saved results, with charts
     Report(ReportArgs),

@@ -25,6 +25,7 @@ mod connections;
 mod contents;
 mod corpus;
 mod datasets;
+mod deploy;
 mod disk;
 mod documents;
 mod endpoints;

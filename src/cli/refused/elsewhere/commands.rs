@@ -110,7 +110,7 @@ pub const IMPORT_INFERENCE_PERF: &[Row] = &[
     ),
     (
         "analyze",
-        "reports of inference-perf are not read; `llmload-uring compare` reads results of this program, k6 and oha",
+        "`llmload-uring compare` reads its reports: summary_lifecycle_metrics.json, and those of its stages",
     ),
 ];
 
