@@ -2,6 +2,7 @@
 # Runs llmload-uring as a benchmark of type `custom` of srt-slurm, against the frontend that the job has brought up.
 #
 #   SRT_FRONTEND_HOST, SRT_FRONTEND_PORT     from srt-slurm
+#   AIPERF_SERVER_METRICS_URLS               from srt-slurm, where workers show metrics: they are asked beside the load
 #   PROFILE          a built-in profile or the path of one in the container [load]
 #   MODEL            the model of requests that name none [the server's]
 #   CONCURRENCIES    numbers of users, one run each: "4 16 64" [the profile's own]
@@ -32,6 +33,10 @@ mkdir -p "$results" || refuse 112 "$results cannot be made" "set RESULT_DIR to a
 host=$SRT_FRONTEND_HOST
 [[ $host != *:* || $host == \[* ]] || host="[$host]"
 export LLMLOAD_TARGET_URL=http://$host:$SRT_FRONTEND_PORT
+# The workers' own account, where the job states it.
+if [[ -z ${LLMLOAD_SERVER_METRICS:-} && -n ${AIPERF_SERVER_METRICS_URLS:-} ]]; then
+    export LLMLOAD_SERVER_METRICS=$AIPERF_SERVER_METRICS_URLS
+fi
 common=("${PROFILE:-load}")
 [[ -z ${MODEL:-} ]] || common+=(--model "$MODEL")
 
