@@ -7,8 +7,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::common::live::{Dir, Live, mock_requests};
-use crate::common::load::{mock, mock_options};
-use crate::common::{program, skipped, wait_until};
+use crate::common::{mock, mock_options, program, skipped, wait_until};
 
 const LLM_D: &str = "deploy/llm-d-benchmark/llmload-uring-llm-d-benchmark.sh";
 const SRT: &str = "deploy/srt-slurm/llmload-uring.sh";
