@@ -51,6 +51,7 @@ pub mod signals;
 mod skipped;
 pub mod sse;
 pub mod stats;
+pub mod tables;
 pub mod tls;
 pub mod tokenizer;
 pub mod units;

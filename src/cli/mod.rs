@@ -198,7 +198,7 @@ pub enum Command {
     Compare(CompareArgs),
     /// Make one page of HTML from saved results, with charts
     Report(ReportArgs),
-    /// Print a saved result again: as text or JSON
+    /// Print a saved result again: as text, Markdown, JSON or CSV
     Show(ShowArgs),
     /// Save runs under a name, to compare later runs with
     Baseline(BaselineArgs),

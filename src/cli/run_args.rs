@@ -306,6 +306,10 @@ pub struct RunArgs {
     #[arg(long, env = "LLMLOAD_REPORT", hide_env = true, value_name = "FILE.html", help_heading = OUTPUT)]
     pub report: Option<PathBuf>,
 
+    /// Also write the result as tables to this folder: timeline.csv, metrics.csv, requests.csv
+    #[arg(long, env = "LLMLOAD_CSV", hide_env = true, value_name = "FOLDER", help_heading = OUTPUT)]
+    pub csv: Option<PathBuf>,
+
     #[command(flatten)]
     pub files: FilesArgs,
 

@@ -13,8 +13,12 @@ use crate::error::ExitCode;
 pub enum ShowFormat {
     /// The summary, as at the end of the run
     Text,
+    /// Markdown, for a pull request
+    Md,
     /// The document, for programs
     Json,
+    /// CSV: counts, rates and metrics, with a line for each
+    Csv,
 }
 
 const EXAMPLES: &str = "\
@@ -23,6 +27,10 @@ Examples:
       print the summary of a run once more
   llmload-uring show result.json --summary full
       print all its figures
+  llmload-uring show result.json --format md -o comment.md
+      write it as Markdown, for a pull request
+  llmload-uring show result.json --csv tables/
+      write tables for a spreadsheet: by second, by metric, by request
   ssh HOST cat result.json | llmload-uring show -
       print the summary of a run on another host
 
@@ -53,6 +61,10 @@ pub struct ShowArgs {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
+    /// Write tables to this folder: timeline.csv, metrics.csv and, if the document lists them, requests.csv
+    #[arg(long, value_name = "FOLDER")]
+    pub csv: Option<PathBuf>,
+
     /// How much the text of a run shows [as much as at its end]
     #[arg(long, value_enum)]
     pub summary: Option<Summary>,
@@ -64,5 +76,10 @@ impl ShowArgs {
         let ending = || self.output.as_deref()?.extension()?.to_str();
         let by_name = || ShowFormat::from_str(ending()?, true).ok();
         self.format.or_else(by_name).unwrap_or(ShowFormat::Text)
+    }
+
+    /// Tells whether it is to be printed, or written to a file, besides being written as tables.
+    pub fn is_printed(&self) -> bool {
+        self.csv.is_none() || self.format.is_some() || self.output.is_some() || self.summary.is_some()
     }
 }

@@ -3,10 +3,13 @@
 use crate::cli::{ShowArgs, ShowFormat, Summary};
 use crate::commands::saved::{Document, Saved};
 use crate::error::{ExitCode, Failure, Reason, escape, safe_json};
+use crate::json::JsonError;
 use crate::output::{OutputFile, View, summary};
-use crate::result::RunResult;
+use crate::result::{Detail, RunResult, each_detail};
+use crate::tables::{self, EachRequest, TableFolder};
 use serde_json::Value;
 use std::io::{self, Read, Write};
+use std::path::Path;
 
 /// The bytes of a document that are read at once.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -31,13 +34,90 @@ pub fn show(args: &ShowArgs) -> Result<Shown, Failure> {
     let file = args.output.as_deref().map(OutputFile::prepare).transpose()?;
     let file = file.filter(|file| !file.is_standard_output());
     let document = Document::load(&args.document)?;
+    let mut saved = Vec::new();
+    if let Some(folder) = &args.csv {
+        saved.push(write_tables(&document, folder)?);
+    }
     let shown = match args.format() {
+        _ if !args.is_printed() => Shown(Content::Text(String::new())),
         ShowFormat::Text => Shown(Content::Text(text(&document, args.summary, file.is_none())?)),
+        ShowFormat::Md => Shown(Content::Text(markdown(&document)?)),
+        ShowFormat::Csv => Shown(Content::Text(csv(&document)?)),
         ShowFormat::Json => Shown(Content::Document(document)),
     };
-    let Some(file) = file else { return Ok(shown) };
-    file.write_with(|out| shown.write_to(out))?;
-    Ok(Shown(Content::Text(format!("Saved to {}\n", file.name()))))
+    let rest = match file {
+        None => shown,
+        Some(file) => {
+            file.write_with(|out| shown.write_to(out))?;
+            saved.push(file.name());
+            Shown(Content::Text(String::new()))
+        }
+    };
+    match rest {
+        Shown(Content::Text(text)) if text.is_empty() => {
+            Ok(Shown(Content::Text(format!("Saved to {}\n", saved.join(", ")))))
+        }
+        printed => Ok(printed),
+    }
+}
+
+/// Returns the Markdown of a document.
+fn markdown(document: &Document) -> Result<String, Failure> {
+    match &document.saved {
+        Saved::Run(result) => Ok(tables::of_run(result)),
+        Saved::Search(found) => tables::of_search(found).ok_or_else(|| without_text(document)),
+        Saved::Comparison(found) => tables::of_comparison(found).ok_or_else(|| without_text(document)),
+    }
+}
+
+/// Returns the figures of a document as one table.
+fn csv(document: &Document) -> Result<String, Failure> {
+    let mut out = Vec::new();
+    match &document.saved {
+        Saved::Run(result) => tables::figures(result, &mut out),
+        Saved::Search(found) => tables::probes(found, &mut out),
+        Saved::Comparison(_) => return Err(of_comparison(document)),
+    }
+    .map_err(Failure::internal)?;
+    String::from_utf8(out).map_err(Failure::internal)
+}
+
+fn of_comparison(document: &Document) -> Failure {
+    let reason = Reason::new("this is a comparison, which `show` prints as text, Markdown or JSON");
+    document.refused(reason.hint("compare the runs again: `llmload-uring compare BASE NEW --format csv`"))
+}
+
+/// Writes the tables of a document, and returns the name of their folder.
+fn write_tables(document: &Document, folder: &Path) -> Result<String, Failure> {
+    let written = match &document.saved {
+        Saved::Comparison(_) => return Err(of_comparison(document)),
+        Saved::Search(found) => TableFolder::of_search(folder)?.write_search(found),
+        Saved::Run(result) => {
+            let tables = TableFolder::of_run(folder)?;
+            let mut each = |take: &mut dyn FnMut(&Detail) -> io::Result<()>| {
+                let listed = each_detail(document.open()?, |_, detail| take(detail).map_err(Stopped));
+                listed.map(drop).map_err(|Stopped(error)| error)
+            };
+            let each: &mut EachRequest<'_> = &mut each;
+            tables.write_run(result, result.details.is_some().then_some(each))
+        }
+    };
+    written.map_err(|mut unwritten| unwritten.failures.swap_remove(0))
+}
+
+/// Why reading the requests has stopped.
+struct Stopped(io::Error);
+
+impl From<JsonError> for Stopped {
+    fn from(error: JsonError) -> Stopped {
+        Stopped(io::Error::new(io::ErrorKind::InvalidData, error.to_string()))
+    }
+}
+
+/// Returns the failure for the document of a search or of a comparison that has no text.
+fn without_text(document: &Document) -> Failure {
+    let reason = Reason::new("`summary` is missing, the text that is shown");
+    document.refused(reason.hint("repeat the command that wrote it, or use `--format json`"))
 }
 
 impl Shown {
@@ -60,10 +140,7 @@ fn text(document: &Document, asked: Option<Summary>, to_standard_output: bool) -
                 let reason = Reason::new("only the text of a run has a longer and a shorter form");
                 return Err(document.refused(reason.hint("leave out `--summary`")));
             }
-            let mut text = text_of(found).ok_or_else(|| {
-                let reason = Reason::new("`summary` is missing, the text that is shown");
-                document.refused(reason.hint("repeat the command that wrote it, or use `--format json`"))
-            })?;
+            let mut text = text_of(found).ok_or_else(|| without_text(document))?;
             if matches!(document.saved, Saved::Search(_)) {
                 // The line that find-limit prints below the text of the document.
                 text.push_str(&format!("\nSaved to {}\n", document.name()));

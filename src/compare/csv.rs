@@ -1,6 +1,7 @@
 //! The comparison as CSV, for spreadsheets: a line for each figure of each NEW.
 
 use crate::compare::Comparison;
+use crate::error::csv_field;
 
 const HEAD: &str = "metric,stat,unit,base_run,base,run,value,change,change_unit,low,high,verdict,\
      base_low,base_high,value_low,value_high\n";
@@ -10,7 +11,7 @@ const HEAD: &str = "metric,stat,unit,base_run,base,run,value,change,change_unit,
 /// where each figure lies by itself.
 pub fn csv(comparison: &Comparison) -> String {
     let mut out = String::from(HEAD);
-    let base = field(&comparison.runs[0].label);
+    let base = csv_field(&comparison.runs[0].label);
     for row in &comparison.rows {
         for (cell, run) in row.cells.iter().zip(&comparison.runs[1..]) {
             let Some(cell) = cell else { continue };
@@ -25,7 +26,7 @@ pub fn csv(comparison: &Comparison) -> String {
                 row.unit.to_owned(),
                 base.clone(),
                 number(row.base),
-                field(&run.label),
+                csv_field(&run.label),
                 number(cell.value),
                 percent(cell.change.change),
                 change_unit.to_owned(),
@@ -47,17 +48,4 @@ pub fn csv(comparison: &Comparison) -> String {
 fn number(x: f64) -> String {
     let text = format!("{x:.6}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// Quotes a field if necessary. A field that begins like a formula gets an apostrophe, because a spreadsheet would
-/// evaluate it.
-fn field(text: &str) -> String {
-    let text = match text.chars().next() {
-        Some('=' | '+' | '-' | '@' | '\t') => format!("'{text}"),
-        _ => text.to_owned(),
-    };
-    if text.contains([',', '"', '\n', '\r']) {
-        return format!("\"{}\"", text.replace('"', "\"\""));
-    }
-    text
 }

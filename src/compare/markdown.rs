@@ -4,12 +4,13 @@ use crate::compare::matching::letter;
 use crate::compare::text::{CAUTION, change, description, footnotes, interval, range, unit, value, warnings};
 use crate::compare::verdict::{opening, shown};
 use crate::compare::{Cell, Comparison, Judged, Row};
+use crate::error::markdown_escaped;
 
 /// Writes a table in GitHub's Markdown, after the verdict and the warnings that a reader has to know first.
 pub fn markdown(comparison: &Comparison, judged: &[Judged]) -> String {
     let mut out = String::new();
     for line in opening(comparison, judged) {
-        let text = escaped(&line.text);
+        let text = markdown_escaped(&line.text);
         match line.word {
             "" => out.push_str(&format!("* {text}\n")),
             word => out.push_str(&format!("\n**{word}** {text}\n")),
@@ -18,10 +19,14 @@ pub fn markdown(comparison: &Comparison, judged: &[Judged]) -> String {
     let mut out = out.trim_start().to_owned();
     out.push('\n');
     for (i, head) in comparison.runs.iter().enumerate() {
-        out.push_str(&format!("* **{}** {}\n", letter(i), escaped(&description(head))));
+        out.push_str(&format!(
+            "* **{}** {}\n",
+            letter(i),
+            markdown_escaped(&description(head))
+        ));
     }
     for warning in warnings(comparison) {
-        out.push_str(&format!("* {}\n", escaped(&warning)));
+        out.push_str(&format!("* {}\n", markdown_escaped(&warning)));
     }
     let several = comparison.runs.len() > 2;
     out.push_str(if several {
@@ -43,10 +48,10 @@ pub fn markdown(comparison: &Comparison, judged: &[Judged]) -> String {
     }
     out.push('\n');
     for (number, note) in footnotes(comparison, &shown.rows) {
-        out.push_str(&format!("\\[{number}\\] {}  \n", escaped(note)));
+        out.push_str(&format!("\\[{number}\\] {}  \n", markdown_escaped(note)));
     }
     if let Some(left_out) = &shown.left_out {
-        out.push_str(&format!("{}  \n", escaped(left_out)));
+        out.push_str(&format!("{}  \n", markdown_escaped(left_out)));
     }
     out.push_str(&format!("\n{CAUTION}\n"));
     out
@@ -72,19 +77,4 @@ fn with_own(row: &Row, x: f64, own: Option<[f64; 2]>) -> String {
         Some(own) => format!("{} ({})", value(row, x), range(row, own)),
         None => value(row, x),
     }
-}
-
-/// Escapes text from files, so that it is shown as it is and not read as Markdown or HTML.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '\\' | '`' | '*' | '[' | ']' | '|' | '!' | '#' => out.extend(['\\', c]),
-            _ => out.push(c),
-        }
-    }
-    out
 }

@@ -15,7 +15,7 @@ pub use mistake::{Mistake, Mistakes, Place, Reason, ValueError, nearest};
 #[cfg(test)]
 pub use safe_text::HOSTILE;
 pub use safe_text::{
-    escape, is_unsafe, lossless, one_line, printable, quoted, safe_json, shown_path, xml_escaped,
-    yaml_escaped,
+    csv_field, escape, is_unsafe, lossless, markdown_escaped, one_line, printable, quoted, safe_json,
+    shown_path, xml_escaped, yaml_escaped,
 };
 pub use shortage::{hint_for_shortage, is_shortage};

@@ -112,6 +112,49 @@ pub fn safe_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// Returns a text from elsewhere within a line or a cell of GitHub's Markdown, filtered by [`one_line`], so that it is
+/// shown as it is: no markup, no HTML, no end of a cell, and neither a mention, nor a reference, nor a link.
+pub fn markdown_escaped(text: &str) -> String {
+    let text = one_line(text);
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut rest = text.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '\\' | '`' | '*' | '_' | '~' | '[' | ']' | '|' | '!' | '#' | '$' => out.extend(['\\', c]),
+            _ => out.push(c),
+        }
+        // GitHub looks for these in the text that is shown, where a comment cannot be seen and parts it.
+        let after = rest.as_str();
+        let is_taken = match c {
+            '@' => true,
+            '#' => after.starts_with(|next: char| next.is_ascii_digit()),
+            ':' => after.starts_with("//"),
+            'w' | 'W' => after.starts_with('.') && out.to_ascii_lowercase().ends_with("www"),
+            _ => false,
+        };
+        if is_taken {
+            out.push_str("<!-- -->");
+        }
+    }
+    out
+}
+
+/// Returns a text from elsewhere as a field of CSV (RFC 4180), filtered by [`one_line`] and quoted if necessary. One
+/// that begins like a formula gets an apostrophe, because a spreadsheet would evaluate it.
+pub fn csv_field(text: &str) -> String {
+    let text = match text.chars().next() {
+        Some('=' | '+' | '-' | '@' | '\t' | '\r') => format!("'{}", one_line(text)),
+        _ => one_line(text).into_owned(),
+    };
+    match text.contains([',', '"']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text,
+    }
+}
+
 /// Returns at most `chars` characters of `text`, filtered by [`one_line`], as the content of an XML element or
 /// attribute; an ellipsis says that there was more.
 pub fn xml_escaped(text: &str, chars: usize) -> String {

@@ -8,7 +8,7 @@ use crate::output::spool_file;
 use crate::plan::Numbering;
 use crate::units::{MICROSECOND, Nanos, SECOND, seconds};
 use std::fs::File;
-use std::io::{ErrorKind, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -267,6 +267,29 @@ impl DetailSpool {
     }
 }
 
+/// Reads the lines of a spool from its beginning, and no further than they are known to be written.
+struct Lines<'a> {
+    spooled: &'a Spooled,
+    at: u64,
+}
+
+impl Read for Lines<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let left = usize::try_from(self.spooled.good - self.at).unwrap_or(usize::MAX);
+        let most = into.len().min(left);
+        let n = self.spooled.file.read_at(&mut into[..most], self.at)?;
+        if n == 0 && most > 0 {
+            let what = format!(
+                "{} was truncated by another process",
+                shown_path(&self.spooled.path)
+            );
+            return Err(std::io::Error::new(ErrorKind::UnexpectedEof, what));
+        }
+        self.at += n as u64;
+        Ok(n)
+    }
+}
+
 impl Spooled {
     /// Copies the lines to `out` as elements of a JSON array.
     pub(super) fn copy_elements<W: Write + ?Sized>(&self, out: &mut W) -> std::io::Result<()> {
@@ -294,6 +317,19 @@ impl Spooled {
             }
         }
         Ok(())
+    }
+
+    /// Calls `take` with each line, until it fails.
+    pub fn each_line(&self, mut take: impl FnMut(&[u8]) -> std::io::Result<()>) -> std::io::Result<()> {
+        let mut input = BufReader::with_capacity(CHUNK_BYTES, Lines { spooled: self, at: 0 });
+        let mut line = Vec::with_capacity(SPOOL_LINE_BYTES_MAX);
+        loop {
+            line.clear();
+            if input.read_until(b'\n', &mut line)? == 0 {
+                return Ok(());
+            }
+            take(&line)?;
+        }
     }
 
     /// The file's name, under which it is found if it stays.

@@ -21,5 +21,6 @@ pub use files::OutputFiles;
 pub use json::OutputFile;
 pub use live::block;
 pub(crate) use place::{create_temporary, unnamed, write_whole};
-pub use summary::{SUMMARY_LINES_MAX, View, summary};
+pub(crate) use spool_file::check as check_spool;
+pub use summary::{SUMMARY_LINES_MAX, ThresholdWords, View, summary};
 pub use terminal::Screen;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 const KEPT_MAX: u32 = 1_000;
 
 /// Refuses a link, a FIFO or a device that has the name of a spool, before anything is sent.
-pub(super) fn check(path: &Path) -> Result<(), Failure> {
+pub(crate) fn check(path: &Path) -> Result<(), Failure> {
     match fs::symlink_metadata(path) {
         Ok(found) if !found.is_file() => {
             let what = format!(

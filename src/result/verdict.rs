@@ -35,6 +35,16 @@ impl RunResult {
         }
     }
 
+    /// Returns the verdict in a word, with which an exit code is shown.
+    pub fn word(&self, exit: ExitCode) -> &'static str {
+        match exit {
+            ExitCode::Ok if self.run.verdict == NOT_JUDGED => "DONE",
+            ExitCode::Ok => "PASSED",
+            ExitCode::Interrupted => "INTERRUPTED",
+            _ => "FAILED",
+        }
+    }
+
     fn passed(&self) -> String {
         let says = match self.thresholds.iter().filter(|t| !t.not_applicable).count() {
             0 => "no finding about the server".to_owned(),

@@ -4,10 +4,9 @@ use serde_json::Value;
 
 use crate::calibration::budget;
 use crate::config::Config;
-use crate::error::{ExitCode, Failure};
+use crate::error::{ExitCode, Failure, shown_path};
 use crate::net::clock;
-use crate::output::{self, OutputFile, OutputFiles, Spooled, View};
-use crate::page::Loaded;
+use crate::output::{self, OutputFiles, Spooled, View};
 use crate::plan::{Assignment, Plan};
 use crate::profiles;
 use crate::result::{
@@ -18,7 +17,8 @@ use crate::result::{
 use crate::units::{Nanos, seconds};
 
 use super::load::{Load, Total};
-use crate::run::{Finished, Ready, failures, report, server_metrics, servers, silence, slots};
+use crate::run::beside::Beside;
+use crate::run::{Finished, Ready, failures, server_metrics, servers, silence, slots};
 
 /// Facts known when the load began that the result needs.
 pub struct StartFacts {
@@ -38,7 +38,7 @@ pub fn finish(
     config: &Config,
     plan: &Plan,
     mut ready: Ready,
-    (files, page): (&OutputFiles, Option<&OutputFile>),
+    (files, beside): (&OutputFiles, &Beside),
     mut load: Load,
     started: StartFacts,
 ) -> Finished {
@@ -91,8 +91,9 @@ pub fn finish(
     if result.run.exit_code == ExitCode::NothingSucceeded {
         load.books.failures.extend(result.failure());
     }
-    result.summary = text_of_end(&result, full, (files, page));
-    let saved = write(&result, (files, page), spooled.as_ref(), &mut load.books.failures);
+    result.summary = text_of_end(&result, full, (files, beside));
+    let to = (files, beside);
+    let saved = write(&result, to, spooled.as_ref(), &mut load.books.failures);
     match load.in_a_hurry {
         true => ready.managed.kill(),
         false => ready.managed.stop(&mut load.books.failures),
@@ -100,7 +101,7 @@ pub fn finish(
     let mut exits: Vec<ExitCode> = load.books.failures.iter().map(|f| f.exit).collect();
     exits.push(result.run.exit_code);
     let exit = ExitCode::combine(&exits);
-    let standard_output_taken = files.use_standard_output() || report::uses_standard_output(page);
+    let standard_output_taken = files.use_standard_output() || beside.uses_standard_output();
     let view = View {
         exit: Some(exit),
         saved,
@@ -116,24 +117,39 @@ pub fn finish(
 }
 
 /// Returns the text of the end of the run, if everything can be written.
-fn text_of_end(result: &RunResult, full: bool, (files, page): (&OutputFiles, Option<&OutputFile>)) -> String {
-    let names = files.names().into_iter();
-    let names = names.chain(page.map(OutputFile::name)).collect();
+fn text_of_end(result: &RunResult, full: bool, (files, beside): (&OutputFiles, &Beside)) -> String {
+    let names = files.names().into_iter().chain(beside.names()).collect();
     output::summary(result, &View::plain(full).saved_as(names))
 }
 
-/// Writes the documents, then the page. Returns the names of what was written.
+/// Writes the documents, then what is beside them. Returns the names of what was written.
 fn write(
     result: &RunResult,
-    (files, page): (&OutputFiles, Option<&OutputFile>),
+    (files, beside): (&OutputFiles, &Beside),
     spooled: Option<&Spooled>,
     failures: &mut Vec<Failure>,
 ) -> Vec<String> {
     let (mut saved, unwritten) = files.write(result, spooled);
     failures.extend(unwritten);
-    let of_page = || Loaded::of_run(&result.run.profile, result);
-    report::write(page, of_page, &mut saved, failures);
+    let (written, without_requests) = beside.write_run(result, spooled, failures);
+    saved.extend(written);
+    // Where a document has the details, it has removed their file.
+    if let Some(spooled) = spooled.filter(|_| files.is_empty()) {
+        match without_requests {
+            false => failures.extend(spooled.remove().err()),
+            true => keep(spooled, failures),
+        }
+    }
     saved
+}
+
+/// Says where the requests are that could not be written as a table.
+fn keep(spooled: &Spooled, failures: &mut Vec<Failure>) {
+    let kept = shown_path(spooled.path());
+    let last = failures
+        .pop()
+        .map(|failure| failure.because(&format!("the requests are in {kept}")));
+    failures.extend(last);
 }
 
 /// Returns the failures of servers that never answered.

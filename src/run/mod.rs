@@ -1,6 +1,7 @@
 //! A run from its plan to its exit code: it checks the host, finds or starts the server, starts the engine, listens to
 //! it, builds the result and writes it.
 
+mod beside;
 mod failures;
 mod find_limit;
 mod finish;
@@ -13,7 +14,6 @@ mod models;
 mod notice;
 mod progress;
 mod push;
-mod report;
 mod server_metrics;
 mod servers;
 mod setup;
@@ -37,12 +37,13 @@ use crate::config::{Config, load_plan, to_plan};
 use crate::error::{ExitCode, Failure, Mistakes, Reason, shown_path};
 use crate::host::CpuQuota;
 use crate::net::clock;
-use crate::output::{Console, DetailSpool, OutputFile, OutputFiles};
+use crate::output::{Console, DetailSpool, OutputFiles};
 use crate::plan::Plan;
 use crate::profiles;
 use crate::result::Grouping;
 use crate::signals::{Phase, Signals};
 use crate::units::Nanos;
+use beside::Beside;
 use finish::StartFacts;
 use listen::Books;
 use load::{Load, PassContext};
@@ -72,9 +73,9 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
     let now = OffsetDateTime::now_utc();
     let results = config.results_dir.as_deref().map(|folder| (folder, now));
     let files = OutputFiles::prepare(config.run.output.as_deref(), results)?;
-    let page = report::prepare(args.report.as_deref(), &files)?;
-    let pages = page.iter().flat_map(OutputFile::temporaries);
-    signals.remove_on_exit(files.temporaries().into_iter().chain(pages).collect());
+    let beside = Beside::of_run(args, &files)?;
+    let others = beside.temporaries().into_iter();
+    signals.remove_on_exit(files.temporaries().into_iter().chain(others).collect());
     let mut note = |note: &str| {
         if !args.quiet {
             say(note);
@@ -82,7 +83,7 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
     };
     config.notes.iter().for_each(|text| note(text));
     if config.run.details {
-        check_spool(&files, args.details, &mut note)?;
+        check_spool((&files, &beside), args.details, &mut note)?;
     }
     notice::announce_shard(&plan, &mut note);
     let gateway = push::gateway(&config)?;
@@ -103,7 +104,7 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
     console.pin_to(ready.cpus.reporter);
     let screen = progress::screen(args, console);
     let books = Books {
-        spool: spool(&files, &ready, &plan, &mut say)?,
+        spool: spool((&files, &beside), &ready, &plan, &mut say)?,
         pusher,
         scraped,
         ..Books::default()
@@ -131,7 +132,7 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
         suspended,
         full_summary: args.summary == Summary::Full,
     };
-    let mut finished = finish::finish(&config, &plan, ready, (&files, page.as_ref()), load, start_facts);
+    let mut finished = finish::finish(&config, &plan, ready, (&files, &beside), load, start_facts);
     finished.linger = linger;
     if args.quiet {
         finished.summary.clear();
@@ -173,10 +174,17 @@ fn validate(
 }
 
 /// Refuses details that have no file, or one that is not a regular file, before anything is sent.
-fn check_spool(files: &OutputFiles, by_option: bool, note: &mut dyn FnMut(&str)) -> Result<(), Failure> {
+fn check_spool(
+    (files, beside): (&OutputFiles, &Beside),
+    by_option: bool,
+    note: &mut dyn FnMut(&str),
+) -> Result<(), Failure> {
+    if files.is_empty() && beside.lists_requests() {
+        return beside.check_spool();
+    }
     if files.is_empty() && by_option {
         let reason = Reason::new("there is no file for the details");
-        let hint = "add `--output FILE`; `-` is standard output";
+        let hint = "add `--output FILE` (`-` is standard output) or `--csv FOLDER`";
         return Err(Mistakes::from(reason.hint(hint).at("--details", 0)).into());
     }
     if files.is_empty() {
@@ -187,17 +195,18 @@ fn check_spool(files: &OutputFiles, by_option: bool, note: &mut dyn FnMut(&str))
 
 /// Where each request is written to while the run goes on.
 fn spool(
-    files: &OutputFiles,
+    (files, beside): (&OutputFiles, &Beside),
     ready: &Ready,
     plan: &Plan,
     say: &mut dyn FnMut(&str),
 ) -> Result<Option<Spooling>, Failure> {
-    if !ready.engine.details || files.is_empty() {
+    if !ready.engine.details || files.is_empty() && !beside.lists_requests() {
         return Ok(None);
     }
     let names = Grouping::from_plan(plan).names_in_details();
     // Each pass says which time of day its instants are.
-    let spool = match files.spool_path() {
+    let beside_tables = || beside.spool_path().filter(|_| files.is_empty());
+    let spool = match files.spool_path().or_else(beside_tables) {
         Some(path) => DetailSpool::create(&path, &names, 0)?,
         None => DetailSpool::unnamed(&names, 0)?,
     };

@@ -210,7 +210,7 @@ fn engine_options(
         kernel_stamps: run.stamp == Stamp::Kernel,
         min_wait_us: (run.min_wait / MICROSECOND) as u32,
         quickack: run.quickack,
-        details: run.details && (run.output.is_some() || config.results_dir.is_some()),
+        details: run.details && (run.output.is_some() || config.results_dir.is_some() || args.csv.is_some()),
         gaps: false,
         verify_stamps: args.verify_stamps,
         source_addresses: config.source_address.addresses.clone(),

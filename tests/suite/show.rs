@@ -152,3 +152,145 @@ fn what_is_no_result_is_refused_with_its_name() {
         .expect(112)
         .one_error("No space left");
 }
+
+/// The rows of a table of CSV that has no quotes, with its names first.
+fn table(path: &str) -> Vec<Vec<String>> {
+    let text = fs::read_to_string(path).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let row = |line: &str| line.split(',').map(str::to_owned).collect();
+    text.lines().map(row).collect()
+}
+
+fn sum(table: &[Vec<String>], column: &str) -> u64 {
+    let at = table[0].iter().position(|name| name == column).unwrap();
+    table[1..].iter().map(|row| row[at].parse::<u64>().unwrap()).sum()
+}
+
+#[test]
+fn a_run_writes_its_tables_with_and_without_a_document() {
+    let dir = Dir::new();
+    let (result, tables, alone) = (dir.path("r.json"), dir.path("new/tables"), dir.path("alone"));
+    let run = ["smoke", "--duration", "1s", "--csv"];
+    let ended = ran(&[&run[..], &[&tables, "-o", &result]].concat()).expect(0);
+    assert!(ended.stdout.contains("new/tables"), "{}", ended.stdout);
+    assert_eq!(ran(&["show", &result]).expect(0).stdout, ended.stdout);
+    let requests = document(&result)["totals"]["requests"].as_u64().unwrap();
+    let names = |folder: &str| {
+        let mut names: Vec<String> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    let all = ["metrics.csv", "requests.csv", "timeline.csv"];
+    assert_eq!(names(&tables), all, "nothing else is left");
+    for name in all {
+        let mode = fs::metadata(format!("{tables}/{name}"))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+    assert_eq!(
+        table(&format!("{tables}/requests.csv")).len() as u64,
+        requests + 1
+    );
+    assert_eq!(
+        sum(&table(&format!("{tables}/timeline.csv")), "requests"),
+        requests
+    );
+
+    let again = dir.path("again");
+    ran(&["show", &result, "--csv", &again]).expect(0);
+    for name in all {
+        let read = |folder: &str| fs::read_to_string(format!("{folder}/{name}")).unwrap();
+        assert_eq!(read(&tables), read(&again), "{name}");
+    }
+    let printed = ran(&["show", &result, "--format", "csv"]).expect(0).stdout;
+    assert_eq!(
+        printed,
+        fs::read_to_string(format!("{again}/metrics.csv")).unwrap()
+    );
+
+    ran(&[&run[..], &[&alone]].concat()).expect(0);
+    assert_eq!(names(&alone), all, "the details are in the table");
+    ran(&[&run[..], &[&alone, "--no-details"]].concat()).expect(0);
+    assert_eq!(
+        names(&alone),
+        ["metrics.csv", "timeline.csv"],
+        "those of an earlier run are gone"
+    );
+}
+
+#[test]
+fn folders_for_tables_that_cannot_be_written_are_refused_before_the_run() {
+    let dir = Dir::new();
+    let (file, result) = (dir.write("file", "precious"), measured(&dir));
+    let under = format!("{file}/tables");
+    for folder in [&file, &under] {
+        for words in [&["smoke", "--duration", "1s"][..], &["show", &result]] {
+            let ended = ran(&[words, &["--csv", folder]].concat()).expect(112);
+            assert_eq!(ended.stdout, "", "it is refused before the run");
+        }
+    }
+    assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
+    let taken = dir.path("taken");
+    fs::create_dir_all(format!("{taken}/metrics.csv")).unwrap();
+    ran(&["show", &result, "--csv", &taken])
+        .expect(112)
+        .one_error("metrics.csv");
+}
+
+#[test]
+fn a_search_has_a_table_of_its_probes_and_a_comparison_none() {
+    let dir = Dir::new();
+    let (limit, tables, again) = (dir.path("limit.json"), dir.path("tables"), dir.path("again"));
+    let search = [
+        "find-limit",
+        "smoke",
+        "--slo",
+        "latency: p(95)<100s",
+        "--max-time",
+        "10s",
+        "--to",
+        "2",
+    ];
+    ran(&[&search[..], &["-o", &limit, "--csv", &tables]].concat());
+    let found: serde_json::Value = serde_json::from_str(&fs::read_to_string(&limit).unwrap()).unwrap();
+    let probes = found["probes"].as_array().unwrap().len();
+    assert!(probes > 0);
+    let text = fs::read_to_string(format!("{tables}/probes.csv")).unwrap();
+    assert_eq!(text.lines().count(), probes + 1);
+    ran(&["show", &limit, "--csv", &again]).expect(0);
+    assert_eq!(fs::read_to_string(format!("{again}/probes.csv")).unwrap(), text);
+    assert_eq!(ran(&["show", &limit, "--format", "csv"]).expect(0).stdout, text);
+    let comment = ran(&["show", &limit, "--format", "md"]).expect(0).stdout;
+    assert!(comment.starts_with("**LIMIT** "), "{comment}");
+
+    let result = measured(&dir);
+    let compared = ran(&["compare", &result, &result, "--format", "json"]).expect(0);
+    let saved = dir.write("compared.json", &compared.stdout);
+    ran(&["show", &saved, "--format", "csv"])
+        .expect(104)
+        .one_error("this is a comparison");
+    ran(&["show", &saved, "--format", "md"]).expect(0);
+}
+
+#[test]
+fn a_comment_has_the_verdict_first_and_thresholds_with_theirs() {
+    let dir = Dir::new();
+    let (result, comment) = (dir.path("r.json"), dir.path("comment.md"));
+    let rules = [
+        "--threshold",
+        "latency: p(95)<1us",
+        "--threshold",
+        "failed: rate<0.5",
+    ];
+    ran(&[&["smoke", "--duration", "1s", "-o", &result][..], &rules].concat()).expect(99);
+    ran(&["show", &result, "-o", &comment]).expect(0);
+    let text = fs::read_to_string(&comment).unwrap();
+    assert!(text.starts_with("**FAILED** exit code 99: "), "{text}");
+    assert!(text.contains("\n| **FAIL** | latency p95 &lt; "), "{text}");
+    assert!(text.contains("\n| PASS | "), "{text}");
+    assert!(text.len() < 65_536);
+}

@@ -189,7 +189,7 @@ const RUN: &[Row] = &[
         "write `--report page.html`",
     ),
     (
-        "result-dir output-artifact-dir artifact-dir output-dir export-dir csv artifacts results",
+        "result-dir output-artifact-dir artifact-dir output-dir export-dir artifacts results",
         "write `--results-dir {DIR}`: each run gets its own file there",
     ),
     (

@@ -53,7 +53,8 @@ fn overlay_files(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake
         config.details = Some(true);
     }
     config.run.output.clone_from(&config.output);
-    config.run.details = config.details.unwrap_or(config.results_dir.is_some());
+    let lists = config.results_dir.is_some() || args.csv.is_some();
+    config.run.details = config.details.unwrap_or(lists);
 }
 
 fn check_length(config: &Config, mistakes: &mut Vec<Mistake>) {

@@ -51,12 +51,12 @@ fn explained(page: &mut Page, mark: (Ink, &str), why: &str) {
 /// Returns the verdict in a word and its reason.
 fn verdict(result: &RunResult, exit: ExitCode) -> (Ink, &'static str, String) {
     let why = result.why(exit);
-    let code = exit.code();
+    let (code, word) = (exit.code(), result.word(exit));
     match exit {
-        ExitCode::Ok if result.run.verdict == NOT_JUDGED => (Ink::Plain, "DONE", why),
-        ExitCode::Ok => (Ink::Green, "PASSED", why),
-        ExitCode::Interrupted => (Ink::Yellow, "INTERRUPTED", format!("exit {code}: {why}")),
-        _ => (Ink::Red, "FAILED", format!("exit {code}: {why}")),
+        ExitCode::Ok if result.run.verdict == NOT_JUDGED => (Ink::Plain, word, why),
+        ExitCode::Ok => (Ink::Green, word, why),
+        ExitCode::Interrupted => (Ink::Yellow, word, format!("exit {code}: {why}")),
+        _ => (Ink::Red, word, format!("exit {code}: {why}")),
     }
 }
 

@@ -53,6 +53,32 @@ pub(super) fn write(page: &mut Page, result: &RunResult, rows_max: usize) {
     }
 }
 
+/// A threshold in words, without a width or a colour.
+pub struct ThresholdWords {
+    /// `PASS`, `FAIL` or `n/a`.
+    pub mark: &'static str,
+    pub rule: String,
+    pub observed: String,
+    pub notes: Vec<String>,
+}
+
+impl ThresholdWords {
+    pub fn of(threshold: &ThresholdResult) -> ThresholdWords {
+        let Row {
+            mark: (_, mark),
+            rule,
+            observed,
+            notes,
+        } = Row::of(threshold);
+        ThresholdWords {
+            mark: mark.trim_end(),
+            rule,
+            observed,
+            notes,
+        }
+    }
+}
+
 struct Row {
     mark: (Ink, &'static str),
     rule: String,

@@ -20,15 +20,15 @@ use crate::limit::{
 use crate::metrics::{Distribution, MetricId, SeriesTotals};
 use crate::net::clock;
 use crate::output::{OutputFile, OutputFiles};
-use crate::page::Loaded;
 use crate::plan::{AnalysisLimits, Plan};
 use crate::result::{
     GeneratorFacts, Grouping, Layout, LimitReason, Ordered, PassFigures, Required, Run, RunFacts, RunResult,
     StoppedBy, rfc3339,
 };
+use crate::run::beside::Beside;
 use crate::run::finish::{generator, host, origins};
 use crate::run::{Finished, Ready};
-use crate::run::{failures, report, server_metrics};
+use crate::run::{failures, server_metrics};
 use crate::units::{Nanos, seconds};
 
 /// A server that takes no connection within this time does not answer any more.
@@ -235,7 +235,7 @@ pub fn vanished(origin: &str) -> Failure {
 pub struct Destinations<'a> {
     pub files: &'a OutputFiles,
     pub picture: Option<&'a OutputFile>,
-    pub page: Option<&'a OutputFile>,
+    pub beside: &'a Beside,
 }
 
 /// Writes the document and the picture, and stops the server that the search started.
@@ -243,7 +243,11 @@ pub fn finish(
     args: &FindLimitArgs,
     mut hunt: Hunt<'_>,
     end: End,
-    Destinations { files, picture, page }: Destinations<'_>,
+    Destinations {
+        files,
+        picture,
+        beside,
+    }: Destinations<'_>,
     begun: Nanos,
     started: OffsetDateTime,
 ) -> Finished {
@@ -281,8 +285,7 @@ pub fn finish(
             Err(failure) => errors.push(failure),
         }
     }
-    let of_page = || Loaded::of_search(&result.run.profile, &result);
-    report::write(page, of_page, &mut saved, &mut errors);
+    saved.extend(beside.write_search(&result, &mut errors));
     if !saved.is_empty() {
         summary.push_str(&format!("\nSaved to {}\n", saved.join(", ")));
     }
@@ -298,7 +301,7 @@ pub fn finish(
     Finished {
         exit: ExitCode::combine(&exits),
         summary,
-        standard_output_taken: files.use_standard_output() || report::uses_standard_output(page),
+        standard_output_taken: files.use_standard_output() || beside.uses_standard_output(),
         errors,
         linger: None,
     }

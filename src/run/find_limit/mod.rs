@@ -16,7 +16,8 @@ use crate::limit::{Decision, End, Next, ProbeRow, ProbeRules, Purpose, Search, l
 use crate::net::clock;
 use crate::output::{Console, OutputFile, OutputFiles};
 use crate::plan::Plan;
-use crate::run::{Finished, Ready, models, report, setup, tokenizer, validate};
+use crate::run::beside::Beside;
+use crate::run::{Finished, Ready, models, setup, tokenizer, validate};
 use crate::signals::{Phase, Signals};
 use crate::units::{Nanos, SECOND, seconds};
 use asked::{Asked, first_settling};
@@ -57,9 +58,10 @@ pub fn find_limit(
     let results = asked.config.results_dir.as_deref().map(|folder| (folder, now));
     let files = OutputFiles::prepare(asked.config.run.output.as_deref(), results)?;
     let picture = args.svg.as_deref().map(OutputFile::prepare).transpose()?;
-    let page = report::prepare(args.run.report.as_deref(), &files)?;
-    let pictures = picture.iter().chain(&page).flat_map(OutputFile::temporaries);
-    signals.remove_on_exit(files.temporaries().into_iter().chain(pictures).collect());
+    let beside = Beside::of_search(&args.run, &files)?;
+    let pictures = picture.iter().flat_map(OutputFile::temporaries);
+    let others = pictures.chain(beside.temporaries());
+    signals.remove_on_exit(files.temporaries().into_iter().chain(others).collect());
     asked.config.notes.iter().for_each(|text| note(text));
     let ready = prepare(&mut asked, args, &mut note)?;
     signals.enter(Phase::Load);
@@ -80,7 +82,7 @@ pub fn find_limit(
     let to = Destinations {
         files: &files,
         picture: picture.as_ref(),
-        page: page.as_ref(),
+        beside: &beside,
     };
     Ok(finish::finish(args, hunt, end, to, begun, now))
 }
