@@ -191,6 +191,10 @@ fn files_are_offered_where_files_go_and_folders_where_folders_go() {
         assert_only(shell, " run --config mi", &["mine.yaml"]);
         assert_only(shell, " smoke --results-dir so", &["some_folder"]);
         assert_only(shell, " smoke --results-dir res", &[]);
+        assert_only(shell, " smoke --csv so", &["some_folder"]);
+        assert_only(shell, " show re", &["result.json"]);
+        assert_only(shell, " show result.json --csv so", &["some_folder"]);
+        assert_only(shell, " show result.json --format m", &["md"]);
         assert_only(shell, " compare result.json re", &["result.json"]);
         assert_only(shell, " merge re", &["result.json"]);
         assert_only(shell, " compare a b c d e re", &["result.json"]);
