@@ -98,9 +98,8 @@ pub fn finish(
         true => ready.managed.kill(),
         false => ready.managed.stop(&mut load.books.failures),
     }
-    let mut exits: Vec<ExitCode> = load.books.failures.iter().map(|f| f.exit).collect();
-    exits.push(result.run.exit_code);
-    let exit = ExitCode::combine(&exits);
+    let exits = load.books.failures.iter().map(|failure| failure.exit);
+    let exit = ExitCode::combine(&exits.chain([result.run.exit_code]).collect::<Vec<_>>());
     let standard_output_taken = files.use_standard_output() || beside.uses_standard_output();
     let view = View {
         exit: Some(exit),
