@@ -16,6 +16,7 @@ pub mod discover;
 mod documents_tests;
 pub mod engine;
 pub mod error;
+pub mod export;
 pub mod exposition;
 pub mod host;
 pub mod http1;

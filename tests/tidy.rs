@@ -23,8 +23,9 @@ const WIDE_FILES: [(&str, &str); 1] = [(
 )];
 
 /// Rooms that are functions of their input: no sockets, no clock, no executor.
-const PURE_ROOMS: [&str; 29] = [
+const PURE_ROOMS: [&str; 30] = [
     "chart",
+    "export",
     "page",
     "error",
     "units",

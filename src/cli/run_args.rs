@@ -9,6 +9,7 @@ use crate::cli::{
     BodyArgs, ConnectionArgs, DatasetArgs, DocumentArgs, FilesArgs, LengthArgs, MetricsListenArgs, PushArgs,
     ServerArgs, ServerMetricsArgs, ShardArgs, StageList, TraceArgs,
 };
+use crate::export::{Export, parse_export};
 use crate::host::{CpuList, IoChoice};
 use crate::lengths::Lengths;
 use crate::metrics::Goodput;
@@ -309,6 +310,12 @@ pub struct RunArgs {
     /// Also write the result as tables to this folder: timeline.csv, metrics.csv, requests.csv
     #[arg(long, env = "LLMLOAD_CSV", hide_env = true, value_name = "FOLDER", help_heading = OUTPUT)]
     pub csv: Option<PathBuf>,
+
+    /// Also write the result as another tool would: vllm=FILE, vllm-detailed=FILE, aiperf=DIR, llm-d=FILE, k6=FILE,
+    /// k6-summary=FILE; repeatable, or separated by `;`. Most are made from single requests, which are kept as with
+    /// `--details` then
+    #[arg(long = "export", env = "LLMLOAD_EXPORT", hide_env = true, value_name = "FORMAT=PATH", value_delimiter = ';', value_parser = parse_export, help_heading = OUTPUT)]
+    pub exports: Vec<Export>,
 
     #[command(flatten)]
     pub files: FilesArgs,

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use crate::cli::Summary;
 use crate::error::ExitCode;
+use crate::export::{Export, parse_export};
 
 /// The form in which a saved result is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -31,6 +32,8 @@ Examples:
       write it as Markdown, for a pull request
   llmload-uring show result.json --csv tables/
       write tables for a spreadsheet: by second, by metric, by request
+  llmload-uring show result.json --export vllm=bench.json
+      write it as `vllm bench serve` would
   ssh HOST cat result.json | llmload-uring show -
       print the summary of a run on another host
 
@@ -65,6 +68,11 @@ pub struct ShowArgs {
     #[arg(long, value_name = "FOLDER")]
     pub csv: Option<PathBuf>,
 
+    /// Write a run as another tool would: vllm=FILE, vllm-detailed=FILE, aiperf=DIR, llm-d=FILE, k6=FILE,
+    /// k6-summary=FILE; repeatable, or separated by `;`
+    #[arg(long = "export", value_name = "FORMAT=PATH", value_delimiter = ';', value_parser = parse_export)]
+    pub exports: Vec<Export>,
+
     /// How much the text of a run shows [as much as at its end]
     #[arg(long, value_enum)]
     pub summary: Option<Summary>,
@@ -78,8 +86,9 @@ impl ShowArgs {
         self.format.or_else(by_name).unwrap_or(ShowFormat::Text)
     }
 
-    /// Tells whether it is to be printed, or written to a file, besides being written as tables.
+    /// Tells whether it is to be printed, or written to a file, besides being written as tables or for other tools.
     pub fn is_printed(&self) -> bool {
-        self.csv.is_none() || self.format.is_some() || self.output.is_some() || self.summary.is_some()
+        let is_written = self.csv.is_some() || !self.exports.is_empty();
+        !is_written || self.format.is_some() || self.output.is_some() || self.summary.is_some()
     }
 }

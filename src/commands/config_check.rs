@@ -290,10 +290,17 @@ fn files(config: &Config) -> String {
     if let Some(dir) = &config.results_dir {
         files.push(shown_path(dir.join("test_run_TIMESTAMP.json")));
     }
-    match (files.is_empty(), config.run.details) {
-        (true, _) => "none".to_owned(),
-        (false, true) => format!("{}, with every request", files.join(" and ")),
-        (false, false) => format!("{}, without single requests", files.join(" and ")),
+    let how = match config.run.details {
+        true => "with every request",
+        false => "without single requests",
+    };
+    let written = (!files.is_empty()).then(|| format!("{}, {how}", files.join(" and ")));
+    let exports = config.run.exports.iter();
+    let exports = exports.map(|export| format!("{} for {}", shown_path(&export.path), export.format.name));
+    let all: Vec<String> = written.into_iter().chain(exports).collect();
+    match all.is_empty() {
+        true => "none".to_owned(),
+        false => all.join("; "),
     }
 }
 

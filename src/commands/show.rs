@@ -3,8 +3,9 @@
 use crate::cli::{ShowArgs, ShowFormat, Summary};
 use crate::commands::saved::{Document, Saved};
 use crate::error::{ExitCode, Failure, Reason, escape, safe_json};
+use crate::export::{Export, Rows, check};
 use crate::json::JsonError;
-use crate::output::{OutputFile, View, summary};
+use crate::output::{ExportFiles, OutputFile, View, summary};
 use crate::result::{Detail, RunResult, each_detail};
 use crate::tables::{self, EachRequest, TableFolder};
 use serde_json::Value;
@@ -33,8 +34,9 @@ pub fn show(args: &ShowArgs) -> Result<Shown, Failure> {
     }
     let file = args.output.as_deref().map(OutputFile::prepare).transpose()?;
     let file = file.filter(|file| !file.is_standard_output());
+    let exports = ExportFiles::prepare(&args.exports, &[("--output", args.output.as_deref())])?;
     let document = Document::load(&args.document)?;
-    let mut saved = Vec::new();
+    let mut saved = export(&document, &args.exports, &exports)?;
     if let Some(folder) = &args.csv {
         saved.push(write_tables(&document, folder)?);
     }
@@ -55,7 +57,11 @@ pub fn show(args: &ShowArgs) -> Result<Shown, Failure> {
     };
     match rest {
         Shown(Content::Text(text)) if text.is_empty() => {
-            Ok(Shown(Content::Text(format!("Saved to {}\n", saved.join(", ")))))
+            let line = match saved.is_empty() {
+                true => String::new(),
+                false => format!("Saved to {}\n", saved.join(", ")),
+            };
+            Ok(Shown(Content::Text(line)))
         }
         printed => Ok(printed),
     }
@@ -103,6 +109,44 @@ fn write_tables(document: &Document, folder: &Path) -> Result<String, Failure> {
         }
     };
     written.map_err(|mut unwritten| unwritten.failures.swap_remove(0))
+}
+
+/// Writes the exports of a run, after a look at whether the document has what they need. Returns the names of the files.
+fn export(document: &Document, exports: &[Export], files: &ExportFiles) -> Result<Vec<String>, Failure> {
+    let result = match &document.saved {
+        _ if exports.is_empty() => return Ok(Vec::new()),
+        Saved::Run(result) => result,
+        Saved::Search(_) | Saved::Comparison(_) => {
+            let reason = Reason::new("only a run can be exported, and this is the document of several");
+            return Err(
+                document.refused(reason.hint("make one run with the load in question and `--export`"))
+            );
+        }
+    };
+    let mut rows = SavedRows(document);
+    for export in exports {
+        let looked = check(export.format.needs, result, &mut rows);
+        let unreadable = |e: io::Error| Reason::new(e.to_string()).hint("was the document edited?");
+        let found = looked.map_err(unreadable).and_then(|found| found);
+        found.map_err(|reason| document.refused(reason).within(&export.place()))?;
+    }
+    let (mut saved, mut failures) = (Vec::new(), Vec::new());
+    files.write(result, Some(&mut rows), &mut saved, &mut failures);
+    if let Some(failure) = failures.pop() {
+        return Err(failure);
+    }
+    saved.retain(|_| !files.use_standard_output());
+    Ok(saved)
+}
+
+/// The requests that a saved document lists.
+struct SavedRows<'a>(&'a Document);
+
+impl Rows for SavedRows<'_> {
+    fn each(&mut self, take: &mut dyn FnMut(&Detail) -> io::Result<()>) -> io::Result<()> {
+        let listed = each_detail(self.0.open()?, |_, detail| take(detail).map_err(Stopped));
+        listed.map(drop).map_err(|Stopped(error)| error)
+    }
 }
 
 /// Why reading the requests has stopped.

@@ -1,27 +1,54 @@
-//! What is written beside the documents of a run: its page (`--report`) and its tables (`--csv`).
+//! What is written beside the documents of a run: its page (`--report`), its tables (`--csv`) and its exports
+//! (`--export`).
 
 use std::path::PathBuf;
 
 use crate::cli::RunArgs;
 use crate::error::{ExitCode, Failure, Reason};
+use crate::export::{Needs, Rows, kept};
 use crate::limit::LimitResult;
-use crate::output::{self, OutputFile, OutputFiles, Spooled};
+use crate::output::{self, ExportFiles, OutputFile, OutputFiles, Spooled};
 use crate::page::{Loaded, page};
 use crate::result::{Detail, RunResult};
 use crate::tables::{EachRequest, TableFolder, each_spooled};
+
+/// The requests of a run that has ended, as exports read them.
+struct SpooledRows<'a>(&'a Spooled);
+
+impl Rows for SpooledRows<'_> {
+    fn each(&mut self, take: &mut dyn FnMut(&Detail) -> std::io::Result<()>) -> std::io::Result<()> {
+        each_spooled(self.0, take)
+    }
+}
 
 /// The files beside the documents, all found writable before the run.
 #[derive(Clone, Debug, Default)]
 pub struct Beside {
     page: Option<OutputFile>,
     tables: Option<TableFolder>,
+    exports: ExportFiles,
+    /// The exports are made from single requests.
+    exports_requests: bool,
 }
 
 impl Beside {
     /// Prepares the files of a run before anything is sent.
     pub fn of_run(args: &RunArgs, files: &OutputFiles) -> Result<Beside, Failure> {
         let tables = args.csv.as_deref().map(TableFolder::of_run).transpose()?;
-        Beside::new(args, files, tables)
+        let beside = Beside::new(args, files, tables)?;
+        let (output, report) = (args.output.as_deref(), args.report.as_deref());
+        let exports = ExportFiles::prepare(&args.exports, &[("--output", output), ("--report", report)])?;
+        let is_taken = files.use_standard_output() || beside.uses_standard_output();
+        if is_taken && exports.use_standard_output() {
+            let what = "standard output is given twice, for the result and for an export";
+            let reason = Reason::new(what).hint("name a file for one of them: `--export vllm=result.json`");
+            return Err(Failure::new(ExitCode::Config, reason.at("--export", 0)));
+        }
+        Ok(Beside {
+            exports,
+            exports_requests: kept(&args.exports) > Needs::Figures,
+            ..beside
+        })
     }
 
     /// Prepares the files of a search for the limit.
@@ -38,30 +65,36 @@ impl Beside {
             let reason = Reason::new(what).hint("name a file for one of them: `--report page.html`");
             return Err(Failure::new(ExitCode::Config, reason.at("--report", 0)));
         }
-        Ok(Beside { page, tables })
+        Ok(Beside {
+            page,
+            tables,
+            ..Beside::default()
+        })
     }
 
     /// Returns the files that exist only while this process has the names.
     pub fn temporaries(&self) -> Vec<PathBuf> {
         let tables = self.tables.iter().flat_map(TableFolder::temporaries);
         let page = self.page.iter().flat_map(OutputFile::temporaries);
-        page.chain(tables).collect()
+        page.chain(tables).chain(self.exports.temporaries()).collect()
     }
 
     /// Returns the names as the summary shows them.
     pub fn names(&self) -> Vec<String> {
         let page = self.page.iter().map(OutputFile::name);
-        page.chain(self.tables.iter().map(TableFolder::name)).collect()
+        let tables = self.tables.iter().map(TableFolder::name);
+        page.chain(tables).chain(self.exports.names()).collect()
     }
 
-    /// Tells whether the page has standard output, to which nothing else may be written then.
+    /// Tells whether the page or an export has standard output, to which nothing else may be written then.
     pub fn uses_standard_output(&self) -> bool {
-        self.page.as_ref().is_some_and(OutputFile::is_standard_output)
+        let by_page = self.page.as_ref().is_some_and(OutputFile::is_standard_output);
+        by_page || self.exports.use_standard_output()
     }
 
     /// Tells whether requests are written one by one even if no document lists them.
     pub fn lists_requests(&self) -> bool {
-        self.tables.is_some()
+        self.tables.is_some() || self.exports_requests
     }
 
     /// Returns the place of the details while the run goes on, if no document has one.
@@ -99,6 +132,9 @@ impl Beside {
                 }
             }
         }
+        let mut rows = spooled.map(SpooledRows);
+        let rows = rows.as_mut().map(|rows| rows as &mut dyn Rows);
+        self.exports.write(result, rows, &mut saved, failures);
         (saved, without_requests)
     }
 

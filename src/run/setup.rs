@@ -5,6 +5,7 @@ use crate::cli::{RunArgs, Stamp};
 use crate::config::{Config, ServerChoice, check_apis, check_options, check_vocabularies, refused_contents};
 use crate::discover::{Approach, Discovery};
 use crate::engine::{EngineOptions, RequestIds};
+use crate::export::{Needs, kept};
 use crate::host::preflight::ring_bytes;
 use crate::host::{self, CpuPlan, CpuQuota, HostFacts, Io, IoUse, Need, Note, plan_cpus};
 use crate::net;
@@ -202,6 +203,9 @@ fn engine_options(
     io: Io,
 ) -> EngineOptions {
     let run = &config.run;
+    let kept = kept(&args.exports);
+    let has_document = run.output.is_some() || config.results_dir.is_some();
+    let has_file = has_document || args.csv.is_some() || kept > Needs::Figures;
     EngineOptions {
         answer_bytes_max: host::answer_bytes_max(host),
         history_bytes_max: histories::bytes_max(plan, host),
@@ -210,8 +214,8 @@ fn engine_options(
         kernel_stamps: run.stamp == Stamp::Kernel,
         min_wait_us: (run.min_wait / MICROSECOND) as u32,
         quickack: run.quickack,
-        details: run.details && (run.output.is_some() || config.results_dir.is_some() || args.csv.is_some()),
-        gaps: false,
+        details: run.details && has_file,
+        gaps: kept == Needs::Gaps,
         verify_stamps: args.verify_stamps,
         source_addresses: config.source_address.addresses.clone(),
         settle: None,

@@ -175,13 +175,28 @@ const RUN: &[Row] = &[
         "write `--streaming-ratio 0`: no chat request asks for a stream",
     ),
     (
-        "save-result output-file output-path result-filename out outputs summary-export json j json-file \
-         json-output profile-export-file export O output-format save output-json \
+        "output-file output-path out outputs json j json-file json-output O output-format save output-json \
          output-token-throughput w result-file export-json",
         OUTPUT,
     ),
     (
-        "save-detailed append-result log-requests record",
+        "save-result result-filename",
+        "write `--output {result.json}`, or `--export vllm={result.json}` for the file of vLLM's benchmark",
+    ),
+    (
+        "summary-export",
+        "write `--output {result.json}`, or `--export k6={result.json}` for k6's summary",
+    ),
+    (
+        "profile-export-file profile-export-prefix",
+        "write `--output result.json`, or `--export aiperf=DIR` for the files of AIPerf",
+    ),
+    (
+        "save-detailed",
+        "write `--output result.json --details`, or `--export vllm-detailed=result.json` for the file of vLLM's benchmark",
+    ),
+    (
+        "append-result log-requests record",
         "write `--output result.json --details`",
     ),
     (

@@ -3,6 +3,7 @@
 use crate::cli::RunArgs;
 use crate::config::Config;
 use crate::error::{Mistake, Place, Reason};
+use crate::export::Needs;
 use crate::plan::{DURATION_MAX, PairedPrompts, REPEAT_MAX};
 use crate::units::{check_duration, format_duration, within};
 use std::path::PathBuf;
@@ -43,13 +44,23 @@ fn overlay_files(config: &mut Config, args: &RunArgs, mistakes: &mut Vec<Mistake
     if args.output.is_some() {
         config.output.clone_from(&args.output);
     }
-    if args.files.no_details && args.details {
+    let from_requests = args
+        .exports
+        .iter()
+        .find(|export| export.format.keeps > Needs::Figures);
+    if let (true, Some(export)) = (args.files.no_details, from_requests) {
+        let what = format!(
+            "contradicts `{}`, which is made from single requests",
+            export.place()
+        );
+        mistakes.push(Reason::new(what).hint("remove one of them").at("--no-details", 0));
+    } else if args.files.no_details && args.details {
         let reason = Reason::new("contradicts `--details`")
             .hint("remove one of them (check LLMLOAD_… variables as well)");
         mistakes.push(reason.at("--no-details", 0));
     } else if args.files.no_details {
         config.details = Some(false);
-    } else if args.details {
+    } else if args.details || from_requests.is_some() {
         config.details = Some(true);
     }
     config.run.output.clone_from(&config.output);

@@ -7,6 +7,7 @@ use crate::config::options::calibration::calibration;
 use crate::config::to_plan::shard::shard;
 use crate::config::variable;
 use crate::error::{Mistake, Reason, quoted};
+use crate::export::Export;
 use crate::host::{CpuList, IoChoice};
 use crate::http1::request::is_ours;
 use crate::metrics_listen::ListenConfig;
@@ -37,6 +38,9 @@ pub struct Settings {
     pub min_wait: Nanos,
     pub quickack: bool,
     pub details: bool,
+    /// The files of other tools that the run writes.
+    #[serde(skip)]
+    pub exports: Vec<Export>,
     #[serde(serialize_with = "optional_path_text")]
     pub output: Option<PathBuf>,
     /// A failed push counts as output that could not be written.
@@ -99,6 +103,7 @@ impl Default for Settings {
             min_wait: MIN_WAIT_DEFAULT,
             quickack: true,
             details: false,
+            exports: Vec::new(),
             output: None,
             push_required: false,
             metrics_listen: None,
@@ -142,6 +147,7 @@ pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
         min_wait: args.min_wait,
         quickack: !args.no_quickack,
         details: args.details,
+        exports: args.exports.clone(),
         output: args.output.clone(),
         push_required: args.push.push_required,
         metrics_listen: listen_config(&args.metrics, mistakes),

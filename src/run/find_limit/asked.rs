@@ -152,6 +152,7 @@ fn refuse_other_loads(run: &RunArgs, mistakes: &mut Vec<Mistake>) {
         ("--contention", run.document.contention, one, alone),
         ("--paired", run.document.paired, one, alone),
         ("--details", run.details, one, alone),
+        ("--export", !run.exports.is_empty(), one, alone),
         ("--shard", run.sharding.shard.is_some(), one, "run it on one host"),
         (
             "--start-at",
