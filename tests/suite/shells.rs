@@ -156,7 +156,11 @@ fn each_command_has_its_own_options() {
     in_each_shell(|shell| {
         assert_only(shell, " smoke --sta", &["--stages", "--stamp", "--start-at"]);
         assert_only(shell, " run smoke --vus 3 --thr", &["--threshold"]);
-        assert_only(shell, " compare a b --f", &["--fail-on", "--folder", "--format"]);
+        assert_only(
+            shell,
+            " compare a b --f",
+            &["--fail-on", "--folder", "--format", "--from"],
+        );
         assert_offered(shell, " mock --", &["--listen", "--ttft"], &["--vus", "--target"]);
         assert_only(shell, " baseline save main --fo", &["--folder", "--force"]);
         assert_only(shell, " import-k6 --m", &["--mix"]);

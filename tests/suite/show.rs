@@ -61,7 +61,7 @@ fn merged_repeated_and_paired_runs_and_searches_are_shown_as_they_were() {
         "--slo",
         "latency: p(95)<100s",
         "--max-time",
-        "10s",
+        "12s",
         "--to",
         "2",
         "-o",
@@ -251,7 +251,7 @@ fn a_search_has_a_table_of_its_probes_and_a_comparison_none() {
         "--slo",
         "latency: p(95)<100s",
         "--max-time",
-        "10s",
+        "12s",
         "--to",
         "2",
     ];
