@@ -91,7 +91,7 @@ timeout 60 "${engine[@]}" run --rm "${limits[@]}" --entrypoint id localhost/llml
 
 echo "== with Docker's own seccomp profile: deploy/seccomp-io-uring.json without the rule that it adds"
 jq 'del(.syscalls[] | select(.names | index("io_uring_setup")))' deploy/seccomp-io-uring.json >"$work/default.json"
-run --security-opt "seccomp=$work/default.json" -- quick-smoke
+run --security-opt "seccomp=$work/default.json" -- quick-smoke --io uring
 [ "$code" = 111 ] || { echo "error: io_uring was refused, and the exit code is $code instead of 111" >&2 && exit 1; }
 
 echo "== with deploy/seccomp-io-uring.json"
