@@ -44,8 +44,9 @@ Examples:
 
 A file is a result document of llmload-uring, what k6 writes with
 --summary-export, handleSummary, --out json or --out csv, or a result of oha,
-vllm, sglang, guidellm, aiperf, inference-perf or vegeta, plain or gzipped. It is
-recognized by what is in it; NAME:FILE (vllm:out.json) says which tool wrote it.";
+vllm, sglang, guidellm, aiperf, inference-perf or vegeta, plain or gzipped. It
+is recognized by what is in it; NAME:FILE (vllm:out.json) says which tool wrote
+it.";
 
 fn exit_codes() -> String {
     format!(

@@ -172,6 +172,7 @@ each_kind_first: null
 warmup: null
 repeat: null
 contention: null
+server_metrics: ~
 paired: null
 paired_prompts: null
 results_dir: null
