@@ -84,7 +84,7 @@ def vllm(folder, name):
     try:
         generate_timeline_plot(data, Path(folder) / f"{name}.timeline.html", itl_thresholds=[0.025, 0.05])
     except ImportError as error:
-        print(f"skipped: vllm {name}: its plot needs {error.name}")
+        print(f"skipped: vllm {name}: its plot needs a package: {error}")
 
 
 def aiperf(folder, name):

@@ -17,7 +17,7 @@ use crate::server::args::ErrorRates;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Options of other programs that the documents mention.
-const FOREIGN: [&str; 49] = [
+const FOREIGN: [&str; 47] = [
     "append-result",
     "array",
     "arrival-pattern",
@@ -32,13 +32,11 @@ const FOREIGN: [&str; 49] = [
     "fixed-schedule-end-offset",
     "fixed-schedule-start-offset",
     "format",
-    "install",
     "latency-correction",
     "lib",
     "locked",
     "max-concurrency",
     "max-vus",
-    "metadata",
     "mooncake-slowdown-factor",
     "network",
     "nocapture",

@@ -111,7 +111,7 @@ fn write_tables(document: &Document, folder: &Path) -> Result<String, Failure> {
     written.map_err(|mut unwritten| unwritten.failures.swap_remove(0))
 }
 
-/// Writes the exports of a run, after a look at whether the document has what they need. Returns the names of the files.
+/// Writes the exports of a run, if the document has what they need. Returns the names of the files.
 fn export(document: &Document, exports: &[Export], files: &ExportFiles) -> Result<Vec<String>, Failure> {
     let result = match &document.saved {
         _ if exports.is_empty() => return Ok(Vec::new()),

@@ -47,6 +47,11 @@ fn the_schema_of_reports_finds_what_is_wrong_with_one() {
     }
 }
 
+/// Reads the file of another tool.
+fn read(path: impl AsRef<std::path::Path>) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
 fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
 }
@@ -69,7 +74,7 @@ fn a_run_writes_the_files_of_other_tools_and_they_agree_with_its_document() {
     let ours = document(&result);
     let ok = number(&ours["totals"]["ok"]);
     assert!(ours["details"][0]["gaps"].as_array().unwrap().len() > 2);
-    let vllm = document(dir.path("vllm-detailed"));
+    let vllm = read(dir.path("vllm-detailed"));
     assert_eq!(number(&vllm["completed"]), ok);
     assert_eq!(
         number(&vllm["total_output_tokens"]),
@@ -94,16 +99,16 @@ fn a_run_writes_the_files_of_other_tools_and_they_agree_with_its_document() {
     ] {
         assert_eq!(vllm[list].as_array().unwrap().len() as f64, ok, "{list}");
     }
-    let k6 = document(dir.path("k6"));
+    let k6 = read(dir.path("k6"));
     assert_eq!(number(&k6["metrics"]["http_reqs"]["count"]), ok);
     let p95 = number(&ours["metrics"]["service_time"]["p95"]);
     assert!((number(&k6["metrics"]["http_req_duration"]["p(95)"]) - p95).abs() < 1e-6);
-    let report = document(dir.path("llm-d"));
+    let report = read(dir.path("llm-d"));
     assert_eq!(mistakes(&report_schema(), &report), [""; 0]);
     let latency = &report["results"]["request_performance"]["aggregate"]["latency"];
     let seconds = number(&latency["time_to_first_token"]["mean"]);
     assert!((seconds * 1e3 - theirs).abs() < 1e-6);
-    assert!((number(&document(&aiperf)["time_to_first_token"]["avg"]) - theirs).abs() < 1e-6);
+    assert!((number(&read(&aiperf)["time_to_first_token"]["avg"]) - theirs).abs() < 1e-6);
     let lines = fs::read_to_string(dir.path("aiperf/profile_export.jsonl")).unwrap();
     assert_eq!(lines.lines().count() as f64, ok);
     for file in names.map(|name| dir.path(name)).into_iter().chain([aiperf]) {
@@ -120,7 +125,7 @@ fn an_export_needs_no_document_and_may_go_to_standard_output() {
     let dir = Dir::new();
     let path = dir.path("v.json");
     run_with(&["--export", &format!("vllm={path}")]).expect(0);
-    assert!(number(&document(&path)["completed"]) > 0.0);
+    assert!(number(&read(&path)["completed"]) > 0.0);
     assert_eq!(dir.names(), ["v.json"]);
     let ended = run_with(&["--export", "k6=-"]).expect(0);
     let summary: Value = serde_json::from_str(&ended.stdout).unwrap();
@@ -152,6 +157,9 @@ fn an_export_that_cannot_be_written_is_refused_before_the_run() {
         .one_error(same);
     run_with(&["--export", "vllm=-", "--output", "-"])
         .expect(104)
+        .one_error("writes to the same place");
+    run_with(&["--export", "vllm=-", "--output", "/dev/stdout"])
+        .expect(104)
         .one_error("standard output is given twice");
     run_with(&["--export", &vllm, "--no-details"])
         .expect(104)
@@ -182,7 +190,7 @@ fn a_failed_run_is_exported_with_its_failures() {
         "60",
     ];
     ran(&[["smoke"].as_slice(), &args].concat());
-    let file = document(&vllm);
+    let file = read(&vllm);
     assert!(number(&file["failed"]) > 0.0);
     let errors = file["errors"].as_array().unwrap();
     assert_eq!(

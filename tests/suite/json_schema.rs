@@ -10,7 +10,7 @@ const SILENT: [&str; 9] = [
     "$defs",
     "format",
     "discriminator",
-    // `ge` is no keyword of JSON schema: pydantic writes it for limits of a union, so it is not checked by others either.
+    // It is no keyword of JSON schema: pydantic writes it for limits of a union, and nobody checks it.
     "ge",
     "properties",
     "additionalProperties",
