@@ -3,7 +3,7 @@
 //! harness's: of several tries the smallest counts.
 
 use std::alloc::System;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -334,7 +334,11 @@ fn mock_per_request(tokens: u32) -> f64 {
             stream.write_all(&request).unwrap();
             let mut filled = 0;
             while !answer[..filled].ends_with(b"\r\n0\r\n\r\n") {
-                filled += stream.read(&mut answer[filled..]).unwrap();
+                match stream.read(&mut answer[filled..]) {
+                    // A read with a time limit is not begun again after a signal (signal(7)), such as that of a timer.
+                    Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                    read => filled += read.unwrap(),
+                }
             }
         }
     };
