@@ -66,7 +66,10 @@ fn silence_is_told_from_a_stream_that_never_ends() {
         }),
     ];
     // Limits of seconds: what comes every 40 ms must not be late because this host is busy.
-    let profile = PATIENT.replace("timeout: 50s", "timeout: 4s, first_token_timeout: 1500ms, idle_timeout: 2s");
+    let profile = PATIENT.replace(
+        "timeout: 50s",
+        "timeout: 4s, first_token_timeout: 1500ms, idle_timeout: 2s",
+    );
     withstand_each(&cases, &profile, |case, run| {
         let ttft = count(&run.document, "/metrics/ttft/count");
         let has_token = case.outcome != "timeout_first_token";
