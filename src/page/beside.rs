@@ -3,7 +3,7 @@
 
 use super::doc::{Doc, NOTHING, Unit};
 use super::groups::{Of, by_path};
-use super::html::{Cell, Column, escaped, items, key, keys, put, table};
+use super::html::{Cell, Column, escaped, facts, items, key, keys, put, table};
 
 /// Writes all of these that the document has.
 pub(super) fn write(out: &mut String, doc: &Doc) {
@@ -167,11 +167,29 @@ fn contention(out: &mut String, doc: &Doc) {
 
 /// Writes what a replayed trace asked for minute by minute, and what was sent.
 fn trace(out: &mut String, doc: &Doc) {
-    let minutes = items(doc.at("/trace/minutes")).len();
-    if minutes == 0 {
-        return objects(out, doc, "/trace", "The trace that was replayed");
+    if doc.at("/trace").is_none() {
+        return;
     }
     put!(out, "<h3>The trace that was replayed</h3>");
+    let of_all = [
+        ("rows", "rows", Unit::Count),
+        ("within the window", "rows_in_window", Unit::Count),
+        ("that follow one of these", "rows_following", Unit::Count),
+        ("out of order", "rows_out_of_order", Unit::Count),
+        ("from the first row to the last", "span_seconds", Unit::Seconds),
+        ("the window begins at", "from_seconds", Unit::Seconds),
+        ("rows within the window", "mean_per_second", Unit::PerSecond),
+        ("gaps are multiplied by", "time_scale", Unit::Plain),
+        ("arrivals are spread within", "spread_seconds", Unit::Seconds),
+    ];
+    facts(
+        out,
+        &of_all.map(|(term, key, unit)| (term, doc.some(&format!("/trace/{key}"), unit))),
+    );
+    let minutes = items(doc.at("/trace/minutes")).len();
+    if minutes == 0 {
+        return;
+    }
     let of: [Of; 7] = [
         ("to", "/to_seconds", Unit::Seconds),
         ("due", "/arrivals", Unit::Count),
@@ -262,41 +280,4 @@ fn slots(out: &mut String, doc: &Doc) {
         &columns,
         rows,
     );
-}
-
-/// Writes the figures of a part of the document that has no picture of its own, as its paths and values.
-fn objects(out: &mut String, doc: &Doc, path: &str, title: &str) {
-    if doc.at(path).is_none() {
-        return;
-    }
-    let mut rows = Vec::new();
-    leaves(doc, path, path.len() + 1, &mut rows);
-    let columns = [Column::word("figure"), Column::number("value")];
-    put!(out, "<h3>{title}</h3>");
-    table(out, &format!("{title}: as the document has it"), &columns, rows);
-}
-
-/// The most rows of a part without a picture.
-const LEAVES_MAX: usize = 200;
-
-fn leaves(doc: &Doc, path: &str, from: usize, rows: &mut Vec<Vec<Cell>>) {
-    use serde_json::Value;
-    if rows.len() >= LEAVES_MAX {
-        return;
-    }
-    let name = || Cell::from(escaped(&path[from.min(path.len())..].replace('/', " ")));
-    match doc.at(path) {
-        Some(Value::Object(object)) => {
-            for name in object.keys().filter(|name| *name != "hdr") {
-                leaves(doc, &format!("{path}/{}", key(name)), from, rows);
-            }
-        }
-        Some(Value::Array(array)) => {
-            (0..array.len()).for_each(|i| leaves(doc, &format!("{path}/{i}"), from, rows));
-        }
-        Some(Value::Number(_)) => rows.push(vec![name(), Cell::from(doc.datum(path, Unit::Plain))]),
-        Some(Value::String(text)) => rows.push(vec![name(), Cell::from(escaped(text))]),
-        Some(Value::Bool(flag)) => rows.push(vec![name(), Cell::from(flag.to_string())]),
-        _ => {}
-    }
 }
