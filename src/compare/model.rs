@@ -168,6 +168,24 @@ pub struct Run {
     pub repeats: Vec<Run>,
 }
 
+impl Run {
+    /// Makes a run without figures.
+    pub fn new(label: &str, format: Format, facts: RunFacts) -> Run {
+        Run {
+            label: label.to_owned(),
+            format,
+            facts,
+            trends: Vec::new(),
+            scalars: Vec::new(),
+            others: Vec::new(),
+            thresholds: Vec::new(),
+            notes: Vec::new(),
+            paired: None,
+            repeats: Vec::new(),
+        }
+    }
+}
+
 /// The facts that have to be the same before figures can be compared. `None` if the file does not give one.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunFacts {
@@ -299,6 +317,22 @@ pub struct Scalar {
     /// Rows per second, if the file has them: `sum` is the amount in that second (for a share, the hits), and `count`
     /// the requests that finished in it.
     pub slices: Vec<Slice>,
+}
+
+impl Scalar {
+    /// Makes a number that means what ours does.
+    pub fn new(metric: &'static str, source: &str, unit: &'static str, value: f64) -> Scalar {
+        Scalar {
+            metric,
+            source: source.to_owned(),
+            differs: None,
+            sense: "",
+            unit,
+            value,
+            of: None,
+            slices: Vec::new(),
+        }
+    }
 }
 
 /// The tool's own verdict on a threshold.

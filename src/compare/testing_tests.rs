@@ -6,16 +6,9 @@ use crate::units::{MICROSECOND, MILLISECOND, millis};
 
 pub fn run(label: &str, facts: RunFacts, trends: Vec<Trend>, scalars: Vec<Scalar>) -> Run {
     Run {
-        label: label.to_owned(),
-        format: Format::Ours,
-        facts,
         trends,
         scalars,
-        others: Vec::new(),
-        thresholds: Vec::new(),
-        notes: Vec::new(),
-        paired: None,
-        repeats: Vec::new(),
+        ..Run::new(label, Format::Ours, facts)
     }
 }
 

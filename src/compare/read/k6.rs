@@ -148,18 +148,10 @@ pub fn builtin(name: &str) -> Option<Builtin> {
 impl K6Run {
     /// Builds the run, with k6's metrics under our names.
     pub fn into_run(self, label: &str, format: Format) -> Result<Run> {
-        let notes = self.remarks();
         let mut run = Run {
-            label: label.to_string(),
-            format,
-            facts: self.facts.clone(),
-            trends: Vec::new(),
-            scalars: Vec::new(),
-            others: Vec::new(),
             thresholds: self.thresholds.clone(),
-            notes,
-            paired: None,
-            repeats: Vec::new(),
+            notes: self.remarks(),
+            ..Run::new(label, format, self.facts.clone())
         };
         for metric in &self.metrics {
             if !self.is_outranked(&metric.name) && self.add_metric(metric, &mut run) {
@@ -375,14 +367,8 @@ fn extremes(shape: &Shape) -> Vec<u64> {
 
 fn scalar(name: &'static str, metric: &K6Metric, unit: &'static str, value: f64) -> Scalar {
     Scalar {
-        metric: name,
-        source: metric.name.clone(),
-        differs: None,
-        sense: "",
-        unit,
-        value,
-        of: None,
         slices: metric.slices.clone(),
+        ..Scalar::new(name, &metric.name, unit, value)
     }
 }
 

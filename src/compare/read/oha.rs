@@ -34,33 +34,21 @@ pub fn run(members: &Members, label: &str) -> Result<Run> {
     let failed: u64 = bad + errors.iter().map(|(_, n)| n).sum::<u64>() - cut;
     let finished = answered + failed - bad;
 
+    let facts = RunFacts {
+        tool: Some("oha".to_string()),
+        duration_seconds: members.number("summary.total")?,
+        requests: Some(finished + cut),
+        ..RunFacts::default()
+    };
     let mut run = Run {
-        label: label.to_string(),
-        format: Format::Oha,
-        facts: RunFacts {
-            tool: Some("oha".to_string()),
-            duration_seconds: members.number("summary.total")?,
-            requests: Some(finished + cut),
-            ..RunFacts::default()
-        },
         trends: trends(members, answered)?,
-        scalars: Vec::new(),
-        others: Vec::new(),
-        thresholds: Vec::new(),
-        notes: Vec::new(),
-        paired: None,
-        repeats: Vec::new(),
+        ..Run::new(label, Format::Oha, facts)
     };
     let mut scalar = |metric, source: &str, unit, value: f64, of, differs| {
         run.scalars.push(Scalar {
-            metric,
-            source: source.to_string(),
             differs,
-            sense: "",
-            unit,
-            value,
             of,
-            slices: Vec::new(),
+            ..Scalar::new(metric, source, unit, value)
         });
     };
     scalar("requests", BOTH, "", (finished + cut) as f64, None, None);

@@ -180,21 +180,16 @@ impl<'a> Section<'a> {
             expression: t.expression.clone(),
             ok: t.ok,
         };
+        let facts = RunFacts {
+            peak_vus: Some(self.totals.peak_vus),
+            requests: Some(self.totals.requests),
+            ..facts
+        };
         Ok(Run {
-            label: label.to_string(),
-            format: Format::Ours,
-            facts: RunFacts {
-                peak_vus: Some(self.totals.peak_vus),
-                requests: Some(self.totals.requests),
-                ..facts
-            },
             trends: self.trends(place)?,
             scalars: self.scalars(),
-            others: Vec::new(),
             thresholds: self.thresholds.iter().map(verdict).collect(),
-            notes: Vec::new(),
-            paired: None,
-            repeats: Vec::new(),
+            ..Run::new(label, Format::Ours, facts)
         })
     }
 
@@ -437,16 +432,7 @@ fn intervals(figures: &MetricFigures) -> Vec<(f64, [f64; 2])> {
 }
 
 fn scalar(metric: &'static str, unit: &'static str, value: f64) -> Scalar {
-    Scalar {
-        metric,
-        source: metric.to_string(),
-        differs: None,
-        sense: "",
-        unit,
-        value,
-        of: None,
-        slices: Vec::new(),
-    }
+    Scalar::new(metric, metric, unit, value)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use super::definition::*;
 use super::gather::{Gathered, Request};
-use super::{blank, named};
+use super::named;
 use crate::compare::read::error::{Result, without_position, wrong};
 use crate::compare::read::input::{Bytes, next_line};
 use crate::compare::read::k6::stat;
@@ -70,7 +70,7 @@ pub fn summary(from: Bytes, label: &str) -> Result<Run> {
     scanner.end()?;
     let ok = members.needed_count("request_count.avg")?;
     let failed = members.count("error_request_count.avg")?.unwrap_or(0);
-    let mut run = blank(label, Format::Aiperf, facts(&members, ok + failed)?);
+    let mut run = Run::new(label, Format::Aiperf, facts(&members, ok + failed)?);
     named(&mut run.notes, Format::Aiperf);
     if members.get("was_cancelled").and_then(Value::as_bool) == Some(true) {
         run.notes.push("the run was cancelled before its end".to_owned());
@@ -227,7 +227,7 @@ pub fn records(mut from: Bytes, label: &str) -> Result<Run> {
         requests: Some(gathered.count + around.cancelled),
         ..RunFacts::default()
     };
-    let mut run = blank(label, Format::AiperfRecords, facts);
+    let mut run = Run::new(label, Format::AiperfRecords, facts);
     named(&mut run.notes, Format::AiperfRecords);
     if around.warmup > 0 {
         let n = around.warmup;

@@ -90,23 +90,9 @@ impl Definition {
     }
 }
 
-/// Makes a number that means what ours does.
-pub fn scalar(metric: &'static str, source: &str, unit: &'static str, value: f64) -> Scalar {
-    Scalar {
-        metric,
-        source: source.to_owned(),
-        differs: None,
-        sense: "",
-        unit,
-        value,
-        of: None,
-        slices: Vec::new(),
-    }
-}
-
 /// Makes a count.
 pub fn count(metric: &'static str, source: &str, n: u64) -> Scalar {
-    scalar(metric, source, "", n as f64)
+    Scalar::new(metric, source, "", n as f64)
 }
 
 /// Makes a rate of requests, which all tools divide by the time to the last answer.
@@ -114,7 +100,7 @@ pub fn rate(metric: &'static str, source: &str, value: f64) -> Scalar {
     Scalar {
         sense: WHOLE_TIME,
         differs: Some("requests that are ok, over the time to the last answer"),
-        ..scalar(metric, source, "/s", value)
+        ..Scalar::new(metric, source, "/s", value)
     }
 }
 
@@ -123,7 +109,7 @@ pub fn token_rate(metric: &'static str, source: &str, differs: &'static str, val
     Scalar {
         sense: CLIENT_TOKENS,
         differs: Some(differs),
-        ..scalar(metric, source, "/s", value)
+        ..Scalar::new(metric, source, "/s", value)
     }
 }
 
@@ -131,6 +117,6 @@ pub fn token_rate(metric: &'static str, source: &str, differs: &'static str, val
 pub fn error_rate(source: &str, failed: u64, finished: u64) -> Option<Scalar> {
     (finished > 0).then(|| Scalar {
         of: Some(finished),
-        ..scalar("error_rate", source, "", failed as f64 / finished as f64)
+        ..Scalar::new("error_rate", source, "", failed as f64 / finished as f64)
     })
 }

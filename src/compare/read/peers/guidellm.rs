@@ -4,7 +4,7 @@
 use super::choice::Choice;
 use super::definition::*;
 use super::gather::{Gathered, Request};
-use super::{blank, named};
+use super::named;
 use crate::compare::read::error::{Result, wrong};
 use crate::compare::read::input::Bytes;
 use crate::compare::read::points::origin;
@@ -191,7 +191,7 @@ fn one(found: Benchmark, tool: String, target: Option<String>, label: &str) -> R
         requests: Some(totals.successful + totals.errored + totals.incomplete),
         ..RunFacts::default()
     };
-    let mut run = blank(label, Format::Guidellm, facts);
+    let mut run = Run::new(label, Format::Guidellm, facts);
     named(&mut run.notes, Format::Guidellm);
     for warning in &found.warnings {
         let text = warning
@@ -339,7 +339,7 @@ fn scalars(metrics: &Metrics, totals: Totals) -> Vec<Scalar> {
         ("prompt_tokens", "prompt_token_count", &metrics.prompt_token_count),
     ] {
         let value = successful(by, |spread| spread.total_sum);
-        scalars.extend(value.map(|value| scalar(metric, source, "", value)));
+        scalars.extend(value.map(|value| Scalar::new(metric, source, "", value)));
     }
     scalars
 }

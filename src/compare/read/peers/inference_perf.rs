@@ -1,7 +1,7 @@
 //! Reads inference-perf's `summary_lifecycle_metrics.json` and `stage_N_lifecycle_metrics.json`. Times are in seconds.
 
 use super::definition::*;
-use super::{blank, named};
+use super::named;
 use crate::compare::read::error::Result;
 use crate::compare::read::input::Bytes;
 use crate::compare::read::k6::stat;
@@ -61,7 +61,7 @@ pub fn run(from: Bytes, label: &str) -> Result<Run> {
         requests: Some(ok + failed),
         ..RunFacts::default()
     };
-    let mut run = blank(label, Format::InferencePerf, facts);
+    let mut run = Run::new(label, Format::InferencePerf, facts);
     named(&mut run.notes, Format::InferencePerf);
     if let Some(n) = members
         .count("successes.token_count_mismatches")?

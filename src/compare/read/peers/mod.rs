@@ -20,7 +20,7 @@ pub use marks::Marks;
 
 use super::error::Result;
 use super::input::Bytes;
-use crate::compare::{Format, Run, RunFacts};
+use crate::compare::{Format, Run};
 
 /// Reads the chosen run of a file of this format, which has to be one of this room's.
 pub fn run(from: Bytes, format: Format, label: &str, choice: Choice) -> Result<Run> {
@@ -44,22 +44,6 @@ pub fn run(from: Bytes, format: Format, label: &str, choice: Choice) -> Result<R
 pub fn vegeta_csv(from: Bytes, label: &str, choice: Choice) -> Result<Run> {
     choice.check(1)?;
     vegeta::csv(from, label)
-}
-
-/// Makes a run without figures.
-fn blank(label: &str, format: Format, facts: RunFacts) -> Run {
-    Run {
-        label: label.to_owned(),
-        format,
-        facts,
-        trends: Vec::new(),
-        scalars: Vec::new(),
-        others: Vec::new(),
-        thresholds: Vec::new(),
-        notes: Vec::new(),
-        paired: None,
-        repeats: Vec::new(),
-    }
 }
 
 /// Notes as which format the file was read, and by what it was recognized.

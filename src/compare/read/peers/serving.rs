@@ -5,7 +5,7 @@
 use super::choice::Choice;
 use super::definition::*;
 use super::gather::{Gathered, Request};
-use super::{blank, named};
+use super::named;
 use crate::compare::read::error::{Result, wrong};
 use crate::compare::read::input::Bytes;
 use crate::compare::read::k6::stat;
@@ -190,7 +190,7 @@ fn one(members: &Members, mut lists: Lists, format: Format, label: &str) -> Resu
             .count("num_prompts")?
             .map_or(0, |asked| asked.saturating_sub(completed)),
     };
-    let mut run = blank(label, format, facts(members, format, completed + failed)?);
+    let mut run = Run::new(label, format, facts(members, format, completed + failed)?);
     named(&mut run.notes, format);
     lists.check(completed + failed, &mut run.notes);
     let definitions = definitions(members, format)?;

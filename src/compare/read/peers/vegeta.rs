@@ -3,14 +3,14 @@
 
 use super::definition::*;
 use super::gather::{Gathered, Request};
-use super::{blank, named};
+use super::named;
 use crate::compare::read::csv::Records;
 use crate::compare::read::error::{Result, excerpt, without_position, wrong};
 use crate::compare::read::input::{Bytes, next_line};
 use crate::compare::read::members::{Members, mistyped};
 use crate::compare::read::points::{origin, rfc3339 as instant};
 use crate::compare::read::samples::{UnixNanos, rfc3339};
-use crate::compare::{Format, Run, RunFacts, Stat};
+use crate::compare::{Format, Run, RunFacts, Scalar, Stat};
 use crate::error::Reason;
 use crate::json::Scanner;
 use serde::Deserialize;
@@ -57,7 +57,7 @@ pub fn report(from: Bytes, label: &str) -> Result<Run> {
         requests: Some(requests),
         ..RunFacts::default()
     };
-    let mut run = blank(label, Format::Vegeta, facts);
+    let mut run = Run::new(label, Format::Vegeta, facts);
     named(&mut run.notes, Format::Vegeta);
     // Its share of successes is that of status codes below 400, with no error.
     let share = members.number("success")?.unwrap_or(0.0);
@@ -76,7 +76,7 @@ pub fn report(from: Bytes, label: &str) -> Result<Run> {
         run.scalars.push(scalar);
     }
     if let Some(value) = members.number("rate")? {
-        let mut scalar = scalar("offered_per_second", "rate", "/s", value);
+        let mut scalar = Scalar::new("offered_per_second", "rate", "/s", value);
         scalar.differs = Some(RATE);
         run.scalars.push(scalar);
     }
@@ -107,7 +107,7 @@ fn figures(run: &mut Run, requests: u64, ok: u64) {
 }
 
 fn bytes(metric: &'static str, source: &str, n: f64) -> crate::compare::Scalar {
-    let mut scalar = scalar(metric, source, "bytes", n);
+    let mut scalar = Scalar::new(metric, source, "bytes", n);
     scalar.differs = Some("bodies only");
     scalar
 }
@@ -166,7 +166,7 @@ impl Results {
             requests: Some(requests),
             ..RunFacts::default()
         };
-        let mut run = blank(label, Format::VegetaResults, facts);
+        let mut run = Run::new(label, Format::VegetaResults, facts);
         named(&mut run.notes, Format::VegetaResults);
         figures(&mut run, requests, ok);
         if let Some(seconds) = self.gathered.seconds() {
