@@ -1,11 +1,12 @@
 //! Reads servers' own accounts beside a load: before it, at each second of it, and when it is over.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, after, bounded, select};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::server::MetricsServer;
+use super::threads::{lock, wait_for_each, wait_or_signal};
 use crate::net::clock;
 use crate::server_metrics::{Account, Moment, Reading, Vocabulary};
 use crate::units::{MILLISECOND, Nanos, SECOND};
@@ -125,13 +126,7 @@ impl MetricsWatch {
             }
         });
         let watched = watched.collect();
-        let limit = after(FIRST_LIMIT);
-        for is_ready in first {
-            select! {
-                recv(is_ready) -> _ => {}
-                recv(limit) -> _ => break,
-            }
-        }
+        wait_for_each(&first, FIRST_LIMIT);
         MetricsWatch { watched }
     }
 
@@ -157,18 +152,8 @@ impl MetricsWatch {
                 .iter_mut()
                 .for_each(|watched| drop(watched.orders.take())),
         }
-        let limit = after(LAST_LIMIT);
-        let mut signalled = false;
-        for watched in self.watched.iter().filter(|_| wait) {
-            select! {
-                recv(watched.done) -> _ => {}
-                recv(signals) -> _ => {
-                    signalled = true;
-                    break;
-                }
-                recv(limit) -> _ => break,
-            }
-        }
+        let threads = self.watched.iter().map(|watched| &watched.done);
+        let signalled = wait && wait_or_signal(threads, LAST_LIMIT, signals);
         let scraped = self.watched.iter().map(|watched| lock(&watched.scraped).clone());
         (scraped.collect(), signalled)
     }
@@ -285,8 +270,4 @@ fn is_busy(reading: &Reading) -> bool {
             .any(|(_, value)| *value > 0.0)
     };
     holds("running") || holds("waiting")
-}
-
-fn lock(scraped: &Mutex<Scraped>) -> MutexGuard<'_, Scraped> {
-    scraped.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -13,6 +13,7 @@ mod held;
 mod metrics;
 mod server;
 mod slots;
+mod threads;
 mod watch;
 
 pub use held::{Held, ServerGauges, held};

@@ -1,13 +1,14 @@
 //! The threads that watch the servers of a load, and the reporter's handle on them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, after, bounded, select};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::held::held;
 use super::server::MetricsServer;
 use super::slots::{Obstacle, Reading, SlotAccount};
+use super::threads::{lock, wait_for_each, wait_or_signal};
 use crate::engine::{CoreTraffic, Traffic, traffic_to};
 use crate::net::clock;
 use crate::units::{MILLISECOND, Nanos, SECOND};
@@ -80,13 +81,7 @@ impl SlotWatch {
             }
         });
         let watched = watched.collect();
-        let limit = after(ANSWER_LIMIT + DRAIN_LIMIT);
-        for is_ready in started {
-            select! {
-                recv(is_ready) -> _ => {}
-                recv(limit) -> _ => break,
-            }
-        }
+        wait_for_each(&started, ANSWER_LIMIT + DRAIN_LIMIT);
         SlotWatch { watched }
     }
 
@@ -102,18 +97,8 @@ impl SlotWatch {
             }
         }
         // A thread that is in the middle of a question may take as long as an answer.
-        let limit = after(DRAIN_LIMIT + ANSWER_LIMIT);
-        let mut signalled = false;
-        for watched in self.watched.iter().filter(|_| wait) {
-            select! {
-                recv(watched.done) -> _ => {}
-                recv(signals) -> _ => {
-                    signalled = true;
-                    break;
-                }
-                recv(limit) -> _ => break,
-            }
-        }
+        let threads = self.watched.iter().map(|watched| &watched.done);
+        let signalled = wait && wait_or_signal(threads, DRAIN_LIMIT + ANSWER_LIMIT, signals);
         let accounts = self.watched.iter().map(|watched| lock(&watched.account).clone());
         (accounts.collect(), signalled)
     }
@@ -208,10 +193,6 @@ impl Watcher {
         });
         (reading, ended - begun)
     }
-}
-
-fn lock(account: &Mutex<SlotAccount>) -> std::sync::MutexGuard<'_, SlotAccount> {
-    account.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Returns the pause before question number `turn`: between a half of `pace` and one and a half of it, spread evenly,
