@@ -24,5 +24,5 @@ pub use json::OutputFile;
 pub use live::block;
 pub(crate) use place::{create_temporary, unnamed, write_whole};
 pub(crate) use spool_file::check as check_spool;
-pub use summary::{SUMMARY_LINES_MAX, ThresholdWords, View, summary};
+pub use summary::{NOTICED, SUMMARY_LINES_MAX, ThresholdWords, View, summary};
 pub use terminal::Screen;

@@ -3,7 +3,7 @@
 
 use crate::error::{ExitCode, escape, markdown_escaped, printable};
 use crate::metrics::MetricId;
-use crate::output::{ThresholdWords, View, summary};
+use crate::output::{NOTICED, ThresholdWords, View, summary};
 use crate::result::{GroupFigures, MetricFigures, Ordered, RunResult};
 use crate::units::{elapsed, grouped, percent, rate, time};
 use serde_json::Value;
@@ -19,15 +19,6 @@ const NAME_MAX: usize = 100;
 const GROUPS_MAX: usize = 40;
 const NOTES_MAX: usize = 5;
 const PROBES_MAX: usize = 60;
-
-/// The times that users notice.
-const NOTICED: [(MetricId, &str); 5] = [
-    (MetricId::Latency, "latency"),
-    (MetricId::Ttft, "first token (ttft)"),
-    (MetricId::Ttfa, "first answer (ttfa)"),
-    (MetricId::Tbt, "next token (tbt)"),
-    (MetricId::Tpot, "per token (tpot)"),
-];
 
 /// A text that is being written.
 #[derive(Default)]

@@ -26,6 +26,7 @@ use crate::output::terminal::terminal_of;
 use crate::result::{Layout, RunResult};
 use page::Page;
 pub use thresholds::ThresholdWords;
+pub use times::NOTICED;
 
 /// The number of lines that a terminal of 24 shows at once, with two for the prompt.
 pub const SUMMARY_LINES_MAX: usize = 22;

@@ -10,7 +10,7 @@ type Cell = fn(&MetricFigures) -> String;
 type Pick = fn(&MetricFigures) -> Option<f64>;
 
 /// The times that users notice, in the order of their importance, with the names that people and documents use.
-const NOTICED: [(MetricId, &str); 5] = [
+pub const NOTICED: [(MetricId, &str); 5] = [
     (MetricId::Latency, "latency"),
     (MetricId::Ttft, "first token (ttft)"),
     (MetricId::Ttfa, "first answer (ttfa)"),
