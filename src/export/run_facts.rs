@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::plan::{Arrival, read_arrival};
-use crate::result::RunResult;
+use crate::result::{RunResult, date_and_time};
 use crate::units::{fnv, read_rate};
 
 /// The traffic of a run, in the terms of the other tools.
@@ -73,16 +73,7 @@ impl Traffic {
 
     /// Returns the start as vLLM writes it: `20260102-030405`. It is UTC here and local time there.
     pub fn started_as_digits(&self) -> String {
-        let (date, time) = (self.started.date(), self.started.time());
-        format!(
-            "{:04}{:02}{:02}-{:02}{:02}{:02}",
-            date.year(),
-            u8::from(date.month()),
-            date.day(),
-            time.hour(),
-            time.minute(),
-            time.second()
-        )
+        date_and_time(self.started, '-')
     }
 }
 

@@ -4,6 +4,7 @@ use crate::error::Failure;
 use crate::output::claim::Unclaimed;
 use crate::output::error::unwritten;
 use crate::output::{OutputFile, Spooled, spool_file};
+use crate::result::date_and_time;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use time::OffsetDateTime;
@@ -87,16 +88,7 @@ impl OutputFiles {
 /// that a killed run has left. It is `test_run_20261122_030405.json`, in UTC; a second one of the same second ends in
 /// `_2.json`.
 fn free_file(folder: &Path, now: OffsetDateTime) -> Result<OutputFile, Failure> {
-    let (date, time) = (now.date(), now.time());
-    let stem = format!(
-        "test_run_{:04}{:02}{:02}_{:02}{:02}{:02}",
-        date.year(),
-        u8::from(date.month()),
-        date.day(),
-        time.hour(),
-        time.minute(),
-        time.second()
-    );
+    let stem = format!("test_run_{}", date_and_time(now, '_'));
     let is_there = |path: &Path| std::fs::symlink_metadata(path).is_ok();
     for n in 1..=SAME_SECOND_MAX {
         let path = folder.join(match n {

@@ -199,6 +199,20 @@ pub fn rfc3339(unix_ns: i128) -> String {
         .unwrap_or_else(|| "1970-01-01T00:00:00Z".to_string())
 }
 
+/// Writes date and time as digits with `between` them: `20260102-030405`.
+pub fn date_and_time(at: OffsetDateTime, between: char) -> String {
+    let (date, time) = (at.date(), at.time());
+    format!(
+        "{:04}{:02}{:02}{between}{:02}{:02}{:02}",
+        date.year(),
+        u8::from(date.month()),
+        date.day(),
+        time.hour(),
+        time.minute(),
+        time.second()
+    )
+}
+
 impl Totals {
     pub(super) fn from_load(load: &Aggregator) -> Totals {
         let merged = load.merged();

@@ -37,7 +37,7 @@ mod verdict;
 mod warnings;
 
 pub use analysis::{ANALYSIS_RULES, AnalysisRule, Finding, Grade, analyse};
-pub use build::{Required, RunFacts, rfc3339};
+pub use build::{Required, RunFacts, date_and_time, rfc3339};
 pub use check::Contradiction;
 pub use client::{Client, CoreFigures, GeneratorFacts, IoFigures, LimitReason, StampSource, TlsFigures};
 pub use contention::{Contended, Contention};
