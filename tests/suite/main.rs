@@ -8,6 +8,7 @@ mod common;
 mod accounting;
 mod action;
 mod agents;
+mod agreement;
 mod api_differential;
 mod api_vectors;
 mod apis;

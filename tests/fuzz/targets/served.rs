@@ -1,12 +1,9 @@
 //! Targets for what a server sends.
 
 use super::{chosen, cuts, pieces};
+use crate::agreement::agree;
 use crate::reading::{check_cuts, read};
-use llmload_uring::api::chat::Chat;
-use llmload_uring::api::llamacpp::LlamaCpp;
-use llmload_uring::api::messages::Messages;
-use llmload_uring::api::responses::Responses;
-use llmload_uring::api::{Api, Grammar, inputs, read_event, read_event_fast, read_event_plain};
+use llmload_uring::api::Api;
 use llmload_uring::engine::response::{Expected, ResponseReader};
 use llmload_uring::http1::{HttpError, Limits, Method, ResponseParser, Step};
 use llmload_uring::prometheus::{Line, lines};
@@ -193,14 +190,6 @@ pub fn events(data: &[u8]) {
     }
 }
 
-fn agree<G: Grammar>(name: &[u8], data: &[u8]) {
-    let plain = read_event_plain::<G>(name, data);
-    assert_eq!(read_event::<G>(name, data), plain);
-    if let Some(facts) = read_event_fast::<G>(name, data) {
-        assert_eq!(Ok(facts), plain);
-    }
-}
-
 /// One event, read as that of each API: fast and plainly.
 pub fn event(data: &[u8]) {
     let names: [&[u8]; 6] = [
@@ -213,15 +202,7 @@ pub fn event(data: &[u8]) {
     ];
     let (which, data) = chosen(data);
     let name = names[which % names.len()];
-    agree::<Chat>(name, data);
-    agree::<LlamaCpp>(name, data);
-    agree::<Messages>(name, data);
-    agree::<Responses>(name, data);
-    let plain = inputs::read_embeddings_plain(data);
-    assert_eq!(inputs::read_embeddings(data), plain);
-    if let Some(facts) = inputs::read_embeddings_fast(data) {
-        assert_eq!(Ok(facts), plain);
-    }
+    agree(name, data);
 }
 
 /// Metrics of a server.
