@@ -64,6 +64,16 @@ pub fn read_wanted(path: &Path, label: &str, wanted: Wanted) -> std::result::Res
         .map_err(|reason| reason.at(lossless(path.as_os_str().as_bytes()), 0))
 }
 
+/// Reads the run that is wanted of a content, which each call of `open` gives from its beginning.
+pub fn read_from(
+    open: impl Fn() -> Box<dyn BufRead>,
+    label: &str,
+    wanted: Wanted,
+) -> std::result::Result<Run, Reason> {
+    let content = || input::content(open());
+    run_of(content()?, label, wanted, content)
+}
+
 /// Reads a run from its content. `again` opens the same content from its beginning.
 fn run_of(content: Content, label: &str, wanted: Wanted, again: impl Fn() -> Result<Content>) -> Result<Run> {
     let run = run_of_any(content, label, wanted, again)?;
@@ -132,6 +142,6 @@ fn run_of_any(
 
 #[cfg(test)]
 fn run_of_bytes(bytes: &[u8], label: &str) -> Result<Run> {
-    let content = || input::content(Box::new(std::io::Cursor::new(bytes.to_vec())));
-    run_of(content()?, label, Wanted::default(), content)
+    let open = || -> Box<dyn BufRead> { Box::new(std::io::Cursor::new(bytes.to_vec())) };
+    read_from(open, label, Wanted::default())
 }
