@@ -1,5 +1,6 @@
 //! Errors in a JSON text, with their place.
 
+use crate::error::one_line;
 use serde::de::{Expected, Unexpected};
 use std::fmt;
 
@@ -30,9 +31,13 @@ pub struct JsonError {
 }
 
 impl JsonError {
+    /// Makes a fault without a place. Its words may repeat what the file has, and stay on one line.
     pub(super) fn new(fault: Fault) -> JsonError {
         JsonError {
-            fault,
+            fault: match fault {
+                Fault::Wrong(what) => Fault::Wrong(one_line(&what).into_owned()),
+                other => other,
+            },
             byte: None,
             path: String::new(),
             key: None,
@@ -47,7 +52,7 @@ impl JsonError {
     pub(super) fn at(mut self, byte: u64, path: impl FnOnce() -> String) -> JsonError {
         if self.byte.is_none() {
             self.byte = Some(byte);
-            self.path = path();
+            self.path = one_line(&path()).into_owned();
             if let Some(key) = self.key {
                 let point = if self.path.is_empty() { "" } else { "." };
                 self.path = format!("{}{point}{key}", self.path);

@@ -123,6 +123,11 @@ fn a_mistake_is_shown_with_its_place_its_key_and_what_was_expected() {
         r#"{"name": "x", "rows": [] "more": []}"#,
         "byte 25: found `\"more\": []}`, expected `,` or `}`",
     );
+    // What is found may be bytes for a terminal.
+    refused::<Outer>(
+        "{\"name\" \u{1b}[2J\u{202e}: 1}",
+        "byte 8: found `\\u{1b}[2J\\u{202e}: `, expected `:`",
+    );
 }
 
 #[test]
