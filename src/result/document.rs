@@ -106,6 +106,11 @@ impl RunResult {
         self.metrics.get(id.key())
     }
 
+    /// Tells whether the run started the built-in simulator and loaded that.
+    pub fn loaded_the_simulator(&self) -> bool {
+        self.config["managed_server"].get("simulator").is_some()
+    }
+
     /// Returns the figures by server if there are several, otherwise by kind of request.
     pub fn groups(&self) -> &Ordered<GroupFigures> {
         self.servers.as_ref().unwrap_or(&self.kinds)

@@ -5,12 +5,15 @@ use crate::common::*;
 use crate::output_golden::{assert_golden, result, result_of, run};
 use llmload_uring::error::ExitCode;
 use llmload_uring::judge::{StepResult, StepsResult};
-use llmload_uring::metrics::Outcome;
+use llmload_uring::metrics::{Outcome, PartOfTokens};
 use llmload_uring::mock::fault::Fault;
 use llmload_uring::output::{SUMMARY_LINES_MAX, View, summary};
 use llmload_uring::plan::AnalysisLimits;
 use llmload_uring::report::Aggregator;
-use llmload_uring::result::{Layout, Ordered, Pushes, Required, RunResult, StoppedBy};
+use llmload_uring::result::{
+    GroupFigures, Layout, Ordered, PhaseFigures, Pushes, RampFigures, Required, RunResult, SteadyFigures,
+    StoppedBy,
+};
 use serde_json::json;
 
 fn saved(full: bool) -> View {
@@ -276,6 +279,49 @@ fn whatever_a_run_brings_fits_the_screen() {
         .collect();
     result.client.fit_required = true;
     assert_fits(&summary(&result, &saved(false)), 80);
+}
+
+#[test]
+fn times_of_tokens_have_their_rows_before_anything_is_added_to_the_figures() {
+    let mut result = passed();
+    result.warnings.truncate(1);
+    let GroupFigures {
+        totals,
+        rates,
+        metrics,
+    } = result.kinds.0[0].1.clone();
+    let kinds = result.kinds.clone();
+    result.phases = Some(PhaseFigures {
+        periods: Vec::new(),
+        ramp: RampFigures {
+            totals: totals.clone(),
+            rates: rates.clone(),
+            metrics: metrics.clone(),
+        },
+        steady: SteadyFigures {
+            totals,
+            rates,
+            metrics,
+            kinds,
+        },
+    });
+    result.rates.input_tokens_per_second = Some(98_485.0);
+    result.rates.total_tokens_per_second = Some(607_269.0);
+    result.totals.usage.reasoning = PartOfTokens {
+        requests: 885_834,
+        tokens: 3,
+        of: 4,
+    };
+    // Each advice is another line below the rows, as long as an advice can be.
+    for words in [0, 4, 8, 12] {
+        result.warnings[0].advice = "look after the server ".repeat(words);
+        for full in ["latency", "first token (ttft)", "next token (tbt)"] {
+            let text = summary(&result, &View::plain(false));
+            assert_fits(&text, 80);
+            let times = text.lines().filter(|line| line.starts_with(full)).count();
+            assert!(times >= 1, "{full}: {text}");
+        }
+    }
 }
 
 #[test]

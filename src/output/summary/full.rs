@@ -13,7 +13,7 @@ pub(super) fn summary(result: &RunResult, view: &View) -> String {
     let mut page = view.page();
     head::write(&mut page, result, view);
     page.blank();
-    volume::write(&mut page, result, true);
+    volume::write(&mut page, result, (true, true));
     figures(&mut page, result, view);
     page.into_text()
 }

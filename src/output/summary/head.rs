@@ -15,7 +15,7 @@ const PATH_MAX: usize = 24;
 pub(super) fn write(page: &mut Page, result: &RunResult, view: &View) {
     let exit = view.exit.unwrap_or(result.run.exit_code);
     let (ink, word, mut why) = verdict(result, exit);
-    if is_simulated(result) {
+    if result.loaded_the_simulator() {
         why.push_str("; the built-in simulator was tested");
     }
     let why = format!("  {why}");
@@ -69,7 +69,7 @@ fn tested(page: &mut Page, result: &RunResult, version: Option<&str>) {
     {
         what[0] = one_line(name).into_owned();
     }
-    if !is_simulated(result) {
+    if !result.loaded_the_simulator() {
         what.push(match run.target.split(", ").count() {
             1 => one_line(&run.target).into_owned(),
             n => format!("{n} servers"),
@@ -90,11 +90,6 @@ fn tested(page: &mut Page, result: &RunResult, version: Option<&str>) {
             page.items(&when);
         }
     }
-}
-
-/// Tells whether the run started the built-in simulator and loaded that.
-fn is_simulated(result: &RunResult) -> bool {
-    result.config["managed_server"].get("simulator").is_some()
 }
 
 /// Returns the model that was asked for, or how many there were; `None` if requests name none.

@@ -108,6 +108,10 @@ struct Room {
     times: usize,
     /// A line about the intervals of percentiles.
     ranges: bool,
+    /// Input tokens, and what is a share of the tokens.
+    tokens: bool,
+    /// The times of the steady part, besides what was due in it.
+    steady: bool,
     /// 0: their number alone.
     servers: usize,
     /// Accounts of servers of themselves.
@@ -128,6 +132,8 @@ impl Room {
         users: true,
         times: usize::MAX,
         ranges: true,
+        tokens: true,
+        steady: true,
         servers: usize::MAX,
         server_metrics: usize::MAX,
         kinds: usize::MAX,
@@ -192,6 +198,8 @@ impl Room {
             users: false,
             times,
             ranges: true,
+            tokens: true,
+            steady: true,
             servers,
             server_metrics: 1,
             kinds: 0,
@@ -203,9 +211,21 @@ impl Room {
         }
     }
 
-    /// Returns the same room with a line about intervals, and without: nothing else makes room as cheaply.
-    fn with_and_without_ranges(&self) -> [Room; 2] {
-        [true, false].map(|ranges| Room { ranges, ..*self })
+    /// Returns the same room with every addition to its rows, and with ever fewer: nothing else makes room as cheaply,
+    /// and the times of first tokens and gaps stay.
+    fn with_fewer_additions(&self) -> [Room; 4] {
+        [
+            (true, true, true),
+            (false, true, true),
+            (false, false, true),
+            (false, false, false),
+        ]
+        .map(|(ranges, tokens, steady)| Room {
+            ranges,
+            tokens,
+            steady,
+            ..*self
+        })
     }
 
     /// Returns how many of `n` rows are shown, if the line that counts the others is to be worth its place.
@@ -235,7 +255,7 @@ pub fn summary(result: &RunResult, view: &View) -> String {
     };
     let fitting = Room::BY_SIZE
         .iter()
-        .flat_map(Room::with_and_without_ranges)
+        .flat_map(Room::with_fewer_additions)
         .map(of_room)
         .find(|page| page.lines() <= view.lines_max());
     fitting.unwrap_or_else(|| of_room(last)).into_text()
@@ -245,12 +265,13 @@ fn brief(result: &RunResult, view: &View, room: &Room) -> Page {
     let mut page = view.page();
     head::write(&mut page, result, view);
     page.blank();
-    volume::write(&mut page, result, room.users);
+    volume::write(&mut page, result, (room.users, room.tokens));
     server_metrics::rows(&mut page, result, room.server_metrics);
     page.blank();
     times::brief(&mut page, result, (room.times, room.ranges));
     if let Some(found) = &result.phases {
-        phases::brief(&mut page, found, room.times.min(STEADY_MAX));
+        let times = if room.steady { STEADY_MAX } else { 0 };
+        phases::brief(&mut page, found, room.times.min(times));
     }
     page.blank();
     match &result.servers {

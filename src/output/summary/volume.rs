@@ -7,13 +7,15 @@ use crate::output::numbers::{grouped, success};
 use crate::result::{GroupFigures, Ordered, RunResult, TokenSources, Totals};
 use crate::units::{elapsed, percent, rate, time};
 
-pub(super) fn write(page: &mut Page, result: &RunResult, with_users: bool) {
+pub(super) fn write(page: &mut Page, result: &RunResult, (with_users, with_tokens): (bool, bool)) {
     requests(page, &result.totals);
     slots::rows(page, result);
     arrivals(page, result);
     trace::row(page, result);
     rates(page, result);
-    tokens(page, result);
+    if with_tokens {
+        tokens(page, result);
+    }
     goodput(page, result);
     if with_users {
         users(page, result);
