@@ -317,8 +317,9 @@ fn the_readme_lists_every_page() {
 fn every_option_in_the_documents_exists() {
     let known: BTreeSet<String> = arguments()
         .iter()
-        .filter_map(|arg| arg.get_long().map(str::to_owned))
-        .chain(["help", "version"].map(str::to_owned))
+        .flat_map(|arg| arg.get_long_and_visible_aliases().unwrap_or_default())
+        .chain(["help", "version"])
+        .map(str::to_owned)
         .collect();
     let (mut checked, mut unknown) = (0, Vec::new());
     for (path, text) in pages() {

@@ -39,6 +39,7 @@ pub mod plan;
 pub mod profiles;
 pub mod prometheus;
 pub mod push;
+pub mod rank;
 pub mod report;
 pub mod result;
 pub mod run;

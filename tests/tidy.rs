@@ -23,7 +23,7 @@ const WIDE_FILES: [(&str, &str); 1] = [(
 )];
 
 /// Rooms that are functions of their input: no sockets, no clock, no executor.
-const PURE_ROOMS: [&str; 30] = [
+const PURE_ROOMS: [&str; 31] = [
     "chart",
     "export",
     "page",
@@ -40,6 +40,7 @@ const PURE_ROOMS: [&str; 30] = [
     "paired",
     "sessions",
     "judge",
+    "rank",
     "result",
     "calibration",
     "tls",

@@ -119,7 +119,7 @@ fn add(command: &Command, path: &str, levels: &mut Vec<Level>) {
             .iter()
             .map(|sub| (sub.get_name().to_owned(), first_line(sub.get_about())))
             .collect(),
-        options: options.iter().filter_map(|arg| choice(arg)).collect(),
+        options: options.iter().flat_map(|arg| choices(arg)).collect(),
         places: places.iter().map(|arg| values(arg, path)).collect(),
         repeats: places
             .last()
@@ -131,13 +131,22 @@ fn add(command: &Command, path: &str, levels: &mut Vec<Level>) {
     }
 }
 
-fn choice(arg: &Arg) -> Option<Choice> {
-    Some(Choice {
-        long: format!("--{}", arg.get_long()?),
-        short: arg.get_short().map(|short| format!("-{short}")),
-        about: first_line(arg.get_help()),
-        values: takes_value(arg).then(|| values(arg, "")),
-    })
+/// Returns an option under its name and under the others that help shows.
+fn choices(arg: &Arg) -> Vec<Choice> {
+    let aliases = arg.get_visible_aliases().unwrap_or_default();
+    let names = arg.get_long().into_iter().chain(aliases);
+    names
+        .enumerate()
+        .map(|(index, long)| Choice {
+            long: format!("--{long}"),
+            short: arg
+                .get_short()
+                .filter(|_| index == 0)
+                .map(|short| format!("-{short}")),
+            about: first_line(arg.get_help()),
+            values: takes_value(arg).then(|| values(arg, "")),
+        })
+        .collect()
 }
 
 fn first_line(text: Option<&clap::builder::StyledStr>) -> String {

@@ -18,7 +18,7 @@ impl std::str::FromStr for ShardSpec {
             return Ok(ShardSpec::Auto);
         }
         let wrong = |what: &str| {
-            let hint = "write K/N, for example `1/4` for the first of four, or `auto` in a Kubernetes Indexed Job or a Slurm array";
+            let hint = "write K/N, for example `1/4` for the first of four, or `auto` under Slurm, mpirun, torchrun or in a Kubernetes Indexed Job";
             Reason::new(format!("{}: {what}", quoted(text))).hint(hint)
         };
         let refused = |what: &str| ValueError::Refused(wrong(what));

@@ -2,8 +2,9 @@
 
 use crate::cli::{ShardArgs, ShardSpec};
 use crate::config::Config;
-use crate::error::{Mistake, Reason, quoted};
-use crate::plan::{SHARDS_MAX, Shard};
+use crate::error::{Mistake, Reason};
+use crate::plan::Shard;
+use crate::rank::find;
 
 /// Returns the part that this process runs; `None` for all of the plan. `env` looks up an environment variable.
 pub fn shard(
@@ -11,25 +12,49 @@ pub fn shard(
     env: impl Fn(&str) -> Option<String>,
     mistakes: &mut Vec<Mistake>,
 ) -> Option<Shard> {
-    match args.shard {
-        None => {
+    match (args.shard, args.rank) {
+        (None, None) => {
             if let Some(count) = args.shards {
                 let what = format!("says that there are {count} shards, and not which of them this is");
-                let hint = "add `--shard auto`, or write `--shard K/N` alone";
+                let hint = "add `--shard auto` or `--rank R`, or write `--shard K/N` alone";
                 mistakes.push(Reason::new(what).hint(hint).at("--shards", 0));
             }
             None
         }
         // An explicit part wins over the environment of a job.
-        Some(ShardSpec::Part(shard)) => Some(shard),
-        Some(ShardSpec::Auto) => match auto(args.shards, env) {
-            Ok(shard) => Some(shard),
+        (Some(ShardSpec::Part(shard)), None) => Some(shard),
+        (Some(ShardSpec::Auto) | None, Some(rank)) => numbered(rank, args.shards, mistakes),
+        (Some(ShardSpec::Part(shard)), Some(rank)) => {
+            if rank != shard.index() {
+                let what = format!("rank {rank}, counted from 0, is not shard {shard}");
+                let hint = format!("remove one of them; the rank of this shard is {}", shard.index());
+                mistakes.push(Reason::new(what).hint(hint).at("--rank", 0));
+            }
+            Some(shard)
+        }
+        (Some(ShardSpec::Auto), None) => match find(args.shards, env) {
+            Ok(rank) => Some(rank.shard),
             Err(reason) => {
                 mistakes.push(reason.at("--shard auto", 0));
                 None
             }
         },
     }
+}
+
+/// Returns the part with a number from 0.
+fn numbered(rank: u32, count: Option<u32>, mistakes: &mut Vec<Mistake>) -> Option<Shard> {
+    let Some(count) = count else {
+        let what = format!("says that this is rank {rank}, and not of how many");
+        mistakes.push(Reason::new(what).hint("add `--ranks N`").at("--rank", 0));
+        return None;
+    };
+    let shard = Shard::new(rank, count);
+    if shard.is_none() {
+        let what = format!("{rank} is not below {count}, the number of ranks");
+        mistakes.push(Reason::new(what).hint("ranks are counted from 0").at("--rank", 0));
+    }
+    shard
 }
 
 /// Checks that a shard is part of a single run, because `merge` cannot join several runs in a row.
@@ -68,84 +93,14 @@ pub fn check_shard(config: &Config, mistakes: &mut Vec<Mistake>) {
     }
 }
 
-/// Reads the part from the environment of a job: from Kubernetes first, if a process has both.
-fn auto(count: Option<u32>, env: impl Fn(&str) -> Option<String>) -> Result<Shard, Reason> {
-    if let Some(index) = number(&env, "JOB_COMPLETION_INDEX")? {
-        let count = count.ok_or_else(|| {
-            let what =
-                "JOB_COMPLETION_INDEX gives the number of the shard, but Kubernetes has no variable for their count";
-            Reason::new(what).hint("set LLMLOAD_SHARDS or --shards to the job's `completions`")
-        })?;
-        return shard_at(u64::from(index), count, "JOB_COMPLETION_INDEX");
-    }
-    let Some(id) = number(&env, "SLURM_ARRAY_TASK_ID")? else {
-        let what = "neither JOB_COMPLETION_INDEX nor SLURM_ARRAY_TASK_ID is set";
-        return Err(Reason::new(what)
-            .hint("`auto` needs a Kubernetes Indexed Job or a Slurm array; elsewhere use `--shard K/N`"));
-    };
-    let least = number(&env, "SLURM_ARRAY_TASK_MIN")?.unwrap_or(0);
-    let step = number(&env, "SLURM_ARRAY_TASK_STEP")?.unwrap_or(1).max(1);
-    let said = number(&env, "SLURM_ARRAY_TASK_COUNT")?;
-    let count = match (said, count) {
-        (Some(said), Some(count)) if said != count => {
-            let what = format!("SLURM_ARRAY_TASK_COUNT is {said}, but --shards is {count}");
-            return Err(Reason::new(what).hint("remove --shards (check LLMLOAD_SHARDS as well)"));
-        }
-        (Some(count), _) | (None, Some(count)) => count,
-        (None, None) => {
-            let what = "SLURM_ARRAY_TASK_ID is set, but SLURM_ARRAY_TASK_COUNT, the number of tasks, is not";
-            return Err(Reason::new(what).hint("set LLMLOAD_SHARDS or --shards to the number of tasks"));
-        }
-    };
-    match id.checked_sub(least) {
-        Some(above) if above % step == 0 => shard_at(u64::from(above / step), count, "SLURM_ARRAY_TASK_ID"),
-        _ => {
-            let what =
-                format!("SLURM_ARRAY_TASK_ID is {id}, which is not a multiple of {step} above {least}");
-            Err(Reason::new(what).hint("number the array evenly: `--array=1-4`"))
-        }
-    }
-}
-
-fn shard_at(index: u64, count: u32, variable: &str) -> Result<Shard, Reason> {
-    if count == 0 || count > SHARDS_MAX {
-        return Err(Reason::new(format!(
-            "the number of shards is {count}, not between 1 and {SHARDS_MAX}"
-        )));
-    }
-    u32::try_from(index)
-        .ok()
-        .and_then(|index| Shard::new(index, count))
-        .ok_or_else(|| {
-            let what = format!("{variable} makes this number {} of {count} shards", index + 1);
-            Reason::new(what)
-                .hint("the count must be that of all tasks of the job, and their numbers must have no gaps")
-        })
-}
-
-fn number(env: &impl Fn(&str) -> Option<String>, name: &str) -> Result<Option<u32>, Reason> {
-    let Some(text) = env(name).filter(|text| !text.is_empty()) else {
-        return Ok(None);
-    };
-    match text.parse() {
-        Ok(number) => Ok(Some(number)),
-        Err(_) => Err(Reason::new(format!(
-            "{name} is {}, which is not a whole number",
-            quoted(&text)
-        ))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn found(count: Option<u32>, env: &[(&str, &str)]) -> Result<String, String> {
-        let args = ShardArgs {
-            shard: Some(ShardSpec::Auto),
-            shards: count,
-            start_at: None,
-        };
+    fn found(words: &[&str], env: &[(&str, &str)]) -> Result<String, String> {
+        use clap::Parser;
+        let all = [&["llmload-uring", "smoke"], words].concat();
+        let args = crate::cli::Cli::try_parse_from(all).unwrap().run.sharding;
         let mut mistakes = Vec::new();
         let look = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
         let shard = shard(&args, look, &mut mistakes);
@@ -156,80 +111,48 @@ mod tests {
     }
 
     #[test]
-    fn an_indexed_job_counts_from_0_and_needs_a_count() {
-        let index = |n| [("JOB_COMPLETION_INDEX", n)];
-        assert_eq!(found(Some(4), &index("0")).as_deref(), Ok("1/4"));
-        assert_eq!(found(Some(4), &index("3")).as_deref(), Ok("4/4"));
-        let missing = found(None, &index("0")).unwrap_err();
-        assert!(missing.contains("set LLMLOAD_SHARDS or --shards"), "{missing}");
-        let above = found(Some(4), &index("4")).unwrap_err();
-        assert!(above.contains("makes this number 5 of 4 shards"), "{above}");
-        assert!(
-            found(Some(4), &index("x"))
-                .unwrap_err()
-                .contains("is not a whole number")
+    fn a_rank_counts_from_0_and_needs_the_number_of_ranks() {
+        assert_eq!(found(&["--rank", "0", "--ranks", "4"], &[]).unwrap(), "1/4");
+        assert_eq!(found(&["--rank", "3", "--shards", "4"], &[]).unwrap(), "4/4");
+        let slurm = [("SLURM_PROCID", "2"), ("SLURM_NTASKS", "8")];
+        assert_eq!(found(&["--shard", "auto"], &slurm).unwrap(), "3/8");
+        assert_eq!(
+            found(&["--shard", "auto", "--rank", "0", "--ranks", "4"], &slurm).unwrap(),
+            "1/4",
+            "what is said wins"
         );
-        assert!(
-            found(Some(0), &index("0"))
-                .unwrap_err()
-                .contains("not between 1 and")
-        );
-    }
-
-    #[test]
-    fn a_slurm_array_may_have_any_start_and_step() {
-        let array = |id, min, step, count| {
-            [
-                ("SLURM_ARRAY_TASK_ID", id),
-                ("SLURM_ARRAY_TASK_MIN", min),
-                ("SLURM_ARRAY_TASK_STEP", step),
-                ("SLURM_ARRAY_TASK_COUNT", count),
-            ]
-        };
-        assert_eq!(found(None, &array("2", "1", "1", "4")).as_deref(), Ok("2/4"));
-        assert_eq!(found(None, &array("0", "0", "", "4")).as_deref(), Ok("1/4"));
-        assert_eq!(found(None, &array("7", "1", "2", "4")).as_deref(), Ok("4/4"));
-        assert_eq!(found(Some(4), &array("7", "1", "2", "4")).as_deref(), Ok("4/4"));
-        let gap = found(None, &array("9", "1", "1", "4")).unwrap_err();
-        assert!(gap.contains("have no gaps"), "{gap}");
-        let uneven = found(None, &array("6", "1", "2", "4")).unwrap_err();
-        assert!(uneven.contains("number the array evenly"), "{uneven}");
-        let both = found(Some(3), &array("1", "1", "1", "4")).unwrap_err();
-        assert!(
-            both.contains("SLURM_ARRAY_TASK_COUNT is 4, but --shards is 3"),
-            "{both}"
-        );
-        let missing = found(None, &[("SLURM_ARRAY_TASK_ID", "1")]).unwrap_err();
-        assert!(missing.contains("SLURM_ARRAY_TASK_COUNT"), "{missing}");
+        for (words, what) in [
+            (
+                &["--rank", "1"][..],
+                "--rank: says that this is rank 1, and not of how many",
+            ),
+            (
+                &["--rank", "4", "--ranks", "4"],
+                "--rank: 4 is not below 4, the number of ranks",
+            ),
+            (
+                &["--rank", "1", "--shard", "1/4"],
+                "--rank: rank 1, counted from 0, is not shard 1/4",
+            ),
+            (&["--ranks", "4"], "--shards: says that there are 4 shards"),
+        ] {
+            let mistake = found(words, &[]).unwrap_err();
+            assert!(mistake.contains(what) && mistake.contains("hint: "), "{mistake}");
+        }
     }
 
     #[test]
     fn auto_needs_a_job_and_an_explicit_part_wins_over_one() {
+        let none = found(&["--shard", "auto", "--shards", "4"], &[]).unwrap_err();
         assert!(
-            found(Some(4), &[])
-                .unwrap_err()
-                .contains("neither JOB_COMPLETION_INDEX nor")
+            none.contains("--shard auto: no engine's variables are set"),
+            "{none}"
         );
-        let args = ShardArgs {
-            shard: "2/3".parse().ok(),
-            shards: Some(9),
-            start_at: None,
-        };
-        let env = |_: &str| Some("1".to_owned());
-        let mut mistakes = Vec::new();
-        let alone = ShardArgs {
-            shard: None,
-            ..args.clone()
-        };
-        assert_eq!(super::shard(&alone, env, &mut mistakes), None);
-        assert!(
-            mistakes[0]
-                .to_string()
-                .contains("--shards: says that there are 9 shards"),
-            "{mistakes:?}"
+        let index = [("JOB_COMPLETION_INDEX", "1")];
+        assert_eq!(
+            found(&["--shard", "2/3", "--shards", "9"], &index).unwrap(),
+            "2/3"
         );
-        let shard = shard(&args, env, &mut Vec::new()).unwrap();
-        assert_eq!(shard.to_string(), "2/3");
     }
 
     #[test]
