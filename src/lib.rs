@@ -10,6 +10,7 @@ pub mod cli;
 pub mod commands;
 pub mod compare;
 pub mod config;
+pub mod coordination;
 pub mod dataset;
 pub mod discover;
 #[cfg(test)]

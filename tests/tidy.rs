@@ -23,7 +23,7 @@ const WIDE_FILES: [(&str, &str); 1] = [(
 )];
 
 /// Rooms that are functions of their input: no sockets, no clock, no executor.
-const PURE_ROOMS: [&str; 31] = [
+const PURE_ROOMS: [&str; 32] = [
     "chart",
     "export",
     "page",
@@ -41,6 +41,7 @@ const PURE_ROOMS: [&str; 31] = [
     "sessions",
     "judge",
     "rank",
+    "coordination",
     "result",
     "calibration",
     "tls",

@@ -1,0 +1,81 @@
+//! The messages of the protocol.
+
+use crate::units::Nanos;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The version of the protocol. Processes of two versions do not talk.
+pub const PROTOCOL: u32 = 1;
+
+/// A message, in JSON. Instants are of the sender's CLOCK_MONOTONIC, unless said otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Message {
+    /// The first message of a rank: it knows the secret.
+    Hello {
+        protocol: u32,
+        version: String,
+        proof: String,
+    },
+    /// Rank 0 knows the secret as well.
+    Welcome { version: String, proof: String },
+    /// Which rank this is, of how many, on which host, and the plan that it would run.
+    Join {
+        rank: u32,
+        ranks: u32,
+        host: String,
+        plan: Value,
+    },
+    /// The rank takes part.
+    Joined,
+    /// A question about rank 0's clock.
+    Ping { sent: Nanos },
+    /// Its answer; `sent` as in the question, the rest by rank 0's clock.
+    Pong {
+        sent: Nanos,
+        received: Nanos,
+        answered: Nanos,
+    },
+    /// The rank could begin a pass now. The plan is the final one, with what only the server knew.
+    Ready { pass: u32, plan: Value, error: Nanos },
+    /// All begin a pass at `at` of rank 0's clock, which is `wall_offset` before its CLOCK_REALTIME.
+    Begin { pass: u32, at: Nanos, wall_offset: i64 },
+    /// The load ends; requests in flight may take as long as the graceful stop.
+    Stop(Stop),
+    /// Everything ends now.
+    Abort,
+    /// A signal ended the load of this rank.
+    Interrupted,
+    /// The result of this rank.
+    Document { document: Value },
+    /// This rank ends before it has a result.
+    Leave { why: String },
+    /// The exit code of the whole.
+    Verdict { exit: u8 },
+    /// Rank 0 does not take this process, or cannot begin.
+    Refused { what: String, hint: String },
+    /// The sender is alive.
+    Beat,
+}
+
+/// Why the load of all ranks ends before its plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stop {
+    /// A rank got a signal.
+    Signal { rank: u32 },
+    /// A threshold with `abortOnFail` does not hold over the whole.
+    Threshold { rule: String },
+    /// A rank was lost.
+    Lost { rank: u32, why: String },
+}
+
+impl std::fmt::Display for Stop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Stop::Signal { rank } => write!(f, "rank {rank} was interrupted"),
+            Stop::Threshold { rule } => write!(f, "threshold {rule}"),
+            Stop::Lost { rank, why } => write!(f, "rank {rank} was lost: {why}"),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The protocol by which several processes make one run, without sockets and clocks: rank 0 coordinates, the other
+//! ranks connect to it.
+//!
+//! ```text
+//! rank r                                  rank 0
+//!   hello { protocol, version, proof }  ->
+//!                                       <-  welcome { version, proof }     or refused
+//!   join { rank, ranks, plan }          ->
+//!                                       <-  joined                         or refused
+//!   ... finds its server ...
+//!   ping { sent }  (16 times)           <-> pong { sent, received, answered }
+//!   ready { pass }                      ->
+//!                                       <-  begin { pass, at }             when all are ready
+//!   ... the load ...                    <-  stop, abort
+//!   document                            ->
+//!                                       <-  verdict { exit }
+//! ```
+//! Both send `beat` all the time, so that silence is a loss. [`Roll`] is rank 0's side and [`Member`] that of any other:
+//! events and instants go in, messages and notices come out, so that tests can lose, delay and forge anything.
+
+mod frame;
+mod member;
+mod message;
+mod offset;
+mod proof;
+mod roll;
+#[cfg(test)]
+mod simulation_tests;
+
+pub use frame::{FRAME_BYTES_MAX, FrameError, Frames, HELLO_BYTES_MAX, encode};
+pub use member::{Heard, Member, MemberOutput, MemberTerms};
+pub use message::{Message, PROTOCOL, Stop};
+pub use offset::{Best, EXCHANGES, Exchange, Offset};
+pub use proof::{BINDING_BYTES, BINDING_LABEL, Key, SECRET_BYTES_MIN, Side};
+pub use roll::{Ending, LinkId, Notice, OnLoss, Output, Roll, RollTerms};
+
+use crate::units::{MILLISECOND, Nanos, SECOND};
+
+/// The time between two beats.
+pub const BEAT_EVERY: Nanos = 500 * MILLISECOND;
+/// The silence after which a rank is lost: ten beats.
+pub const SILENCE_MAX: Nanos = 5 * SECOND;
