@@ -174,8 +174,11 @@ fn redirected(
     let meaning = redirected::meaning(location, &masks);
     let what = format!("target {origin}: GET {path}: status {status}: {meaning}");
     let next = match places.given {
-        true => redirected::next_step(location.map(|l| l.trim_end_matches(list)), &origin, prefix),
-        false => redirected::next_step(location, &origin, &path),
+        true => {
+            let location = location.map(|l| l.trim_end_matches(list));
+            redirected::next_step(location, &origin, prefix, &masks)
+        }
+        false => redirected::next_step(location, &origin, &path, &masks),
     };
     Some(unfit(what, hide(&next, &masks)))
 }

@@ -99,6 +99,7 @@ pub fn next_step_after(status: u16, says: &str, target: &Target) -> Option<Strin
             Some(says),
             &target.origin,
             &target.api_path,
+            &Masks::of_headers(&target.headers),
         ));
     }
     known_step(status, says, &target.headers).map(str::to_owned)

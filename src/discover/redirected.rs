@@ -1,7 +1,7 @@
 //! Redirects, which are never followed: the load goes where it was sent, or nowhere.
 
 use crate::discover::next_step::hide;
-use crate::units::{Masks, redact};
+use crate::units::{HIDDEN, Masks, redact};
 
 /// Returns true for the statuses that send a client somewhere else.
 pub(super) fn is_redirect(status: u16) -> bool {
@@ -11,16 +11,20 @@ pub(super) fn is_redirect(status: u16) -> bool {
 /// Returns what to say of a redirect.
 pub(super) fn meaning(location: Option<&str>, masks: &Masks) -> String {
     match location {
+        // A secret is looked for before the query goes, which may begin within it.
         Some(location) => format!(
             "redirected to {}; redirects are not followed",
-            hide(&redact(location), masks)
+            hide(&redact(&masks.hide(location)), masks)
         ),
         None => "a redirect without a Location; redirects are not followed".to_owned(),
     }
 }
 
-/// Returns the next step after a redirect of a request for `path`.
-pub(super) fn next_step(location: Option<&str>, origin: &str, path: &str) -> String {
+/// Returns the next step after a redirect of a request for `path`. A location with a secret in it, hidden or not, is
+/// none to go to.
+pub(super) fn next_step(location: Option<&str>, origin: &str, path: &str, masks: &Masks) -> String {
+    let is_bare = |location: &&str| masks.hide(location) == *location && !location.contains(HIDDEN);
+    let location = location.filter(is_bare);
     match location.and_then(|location| target_after(location, origin, path)) {
         Some(target) => format!("load the address that it leads to: --target {target}"),
         None => "load the address at which the API itself answers: --target URL".to_owned(),
@@ -121,5 +125,18 @@ mod tests {
             "redirected to https://redacted@h/***/x?redacted; redirects are not followed"
         );
         assert!(meaning(None, &masks).starts_with("a redirect without a Location"));
+    }
+
+    #[test]
+    fn a_secret_is_found_before_the_query_is_cut_off_in_the_middle_of_it() {
+        let masks = Masks::of_headers(&[("x-key".to_owned(), "CANARY/a?b".to_owned())]);
+        let location = "http://h/CANARY/a?b&c";
+        let said = meaning(Some(location), &masks);
+        assert!(said.starts_with("redirected to http://h/***&c;"), "{said}");
+        let next = |location| next_step(Some(location), "http://h:1", "/v1", &masks);
+        for hidden in [location, "http://h/***/x"] {
+            assert!(next(hidden).ends_with("--target URL"), "{}", next(hidden));
+        }
+        assert!(next("http://h/x").ends_with("--target http://h/x"));
     }
 }

@@ -345,7 +345,7 @@ impl Check {
         if is_redirect(answer.status) {
             let location = answer.location.as_deref();
             message.push_str(&format!(": {}", redirected::meaning(location, &masks)));
-            let next = redirected::next_step(location, &target.origin, &self.path);
+            let next = redirected::next_step(location, &target.origin, &self.path, &masks);
             return unfit(message, hide(&next, &masks));
         }
         if answer.status != 0 {

@@ -438,6 +438,7 @@ impl VuConnection {
             tokens: request.asked,
         };
         let mut sample = finished::sample(&asked, &self.reader, outcome, done);
+        finished::hide_secrets(&mut sample, &core.options.masks);
         let wait = request.ready.saturating_sub(request.due);
         sample.queue_wait = core.may_queue().then_some(wait);
         let kind = core.kind_of(request.series);

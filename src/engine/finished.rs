@@ -2,8 +2,8 @@
 //! neither sockets nor clocks, so tests can tell the instants.
 
 use super::response::ResponseReader;
-use crate::metrics::{AskedTokens, Half, Outcome, Sample};
-use crate::units::Nanos;
+use crate::metrics::{AskedTokens, FinishKind, FinishWord, Half, Outcome, Sample};
+use crate::units::{Masks, Nanos};
 
 /// What is known of a request besides its answer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -71,6 +71,15 @@ pub fn sample(asked: &Asked, reader: &ResponseReader, outcome: Outcome, done: Na
         answer: reader.answer(outcome),
         chosen_to_cancel: asked.chosen_to_cancel,
         good: None,
+    }
+}
+
+/// Hides secrets in the server's word for the end of the answer, which figures are named with.
+pub(super) fn hide_secrets(sample: &mut Sample, masks: &Masks) {
+    if let Some(word) = &mut sample.answer.finish
+        && word.kind() != FinishKind::Success
+    {
+        *word = FinishWord::of(masks.hide(word.as_str()).as_bytes());
     }
 }
 

@@ -48,7 +48,7 @@ use crate::metrics::Snapshot;
 use crate::net::{Features, Kick, Stamping, clock};
 use crate::plan::Plan;
 use crate::tls::TlsTarget;
-use crate::units::Nanos;
+use crate::units::{Masks, Nanos};
 use crate::workload::Target;
 use runtime::Core;
 pub use traffic::{CoreTraffic, Traffic, traffic_to};
@@ -88,6 +88,8 @@ pub struct EngineOptions {
     pub tls: Vec<Option<TlsTarget>>,
     /// The header with each request's id; `None` sends none.
     pub request_ids: Option<RequestIds>,
+    /// The secrets that no figure may be named with.
+    pub masks: Arc<Masks>,
 }
 
 /// How requests tell the server their ids.

@@ -6,9 +6,10 @@
 use crate::cli::RunArgs;
 use crate::config::{Config, ServerChoice};
 use crate::discover::{Discovery, Models, Service};
-use crate::error::{ExitCode, Failure, Reason, printable, quoted};
+use crate::error::{ExitCode, Failure, Reason, quoted};
 use crate::profiles;
 use crate::run::servers::label;
+use crate::units::{Cut, Masks};
 use crate::workload::{Call, Chat};
 
 /// The number of models that an error lists; further ones are only counted.
@@ -18,11 +19,13 @@ const NAME_CHARS_MAX: usize = 80;
 /// Returns the model to ask each server for, and prints which was chosen; `None` keeps the models in the configuration.
 ///
 /// # Errors
-/// Fails with exit code 104 if a server has several models and none is chosen. The error lists them.
+/// Fails with exit code 104 if a server has several models and none is chosen, which the error lists, or if its only one
+/// has the name of a secret.
 pub fn choose(
     config: &Config,
     args: &RunArgs,
     found: &[Discovery],
+    masks: &Masks,
     note: &mut dyn FnMut(&str),
 ) -> Result<Vec<Option<String>>, Failure> {
     let asked = open_models(config, args);
@@ -54,14 +57,15 @@ pub fn choose(
         match models {
             [] => note(&format!(
                 "{what}: it lists no models, so requests ask for {}; choose another with --model NAME",
-                listed(&asked)
+                listed(&asked, masks)
             )),
             all if asked.iter().all(|model| all.contains(model)) => {}
+            [only] if masks.hide(only) != *only => return Err(model_like_a_secret(&what)),
             [only] => {
-                note(&format!("{what}: model {}, its only one", shown(only)));
+                note(&format!("{what}: model {}, its only one", shown(only, masks)));
                 chosen[index] = Some(only.clone());
             }
-            several => return Err(several_models(&what, several)),
+            several => return Err(several_models(&what, several, masks)),
         }
     }
     Ok(chosen)
@@ -119,23 +123,36 @@ pub fn adopt(config: &mut Config, chosen: &[Option<String>]) -> bool {
     true
 }
 
-fn several_models(what: &str, models: &[String]) -> Failure {
+/// The name would be in the result and all that is made of it.
+fn model_like_a_secret(what: &str) -> Failure {
+    let reason = Reason::new(format!(
+        "{what}: its only model has the name of a key, a header or a password of this run"
+    ));
+    Failure::new(
+        ExitCode::Config,
+        reason.hint("choose the model with --model NAME"),
+    )
+}
+
+fn several_models(what: &str, models: &[String], masks: &Masks) -> Failure {
     let reason = Reason::new(format!(
         "{what}: the server has {} models, and none is chosen: {}",
         models.len(),
-        listed(models)
+        listed(models, masks)
     ));
     let hint = "choose one with --model NAME, repeated for a mix; in a document, use `models`, or `model_alias` of \
                 each server";
     Failure::new(ExitCode::Config, reason.hint(hint))
 }
 
-fn shown(model: &str) -> String {
-    quoted(&printable(model, NAME_CHARS_MAX))
+fn shown(model: &str, masks: &Masks) -> String {
+    let (model, cut) = Cut::to_chars(model, NAME_CHARS_MAX);
+    quoted(&masks.hide_in_part(model, cut))
 }
 
-fn listed(models: &[String]) -> String {
-    let mut names: Vec<String> = models.iter().take(SHOWN_MAX).map(|model| shown(model)).collect();
+fn listed(models: &[String], masks: &Masks) -> String {
+    let names = models.iter().take(SHOWN_MAX);
+    let mut names: Vec<String> = names.map(|model| shown(model, masks)).collect();
     if models.len() > SHOWN_MAX {
         names.push(format!("and {} more", models.len() - SHOWN_MAX));
     }

@@ -59,13 +59,19 @@ fn list(models: &[&str]) -> Models {
     Models::List(models.iter().map(|model| (*model).to_owned()).collect())
 }
 
+fn masks() -> Masks {
+    Masks::of_headers(&[("Authorization".to_owned(), "Bearer sk-CANARY-0815".to_owned())])
+}
+
 /// The models that each kind of request asks for in the end, and what was said.
 fn asked(
     (mut config, args): (Config, RunArgs),
     found: &[Discovery],
 ) -> Result<(Vec<Vec<String>>, Vec<String>), Failure> {
     let mut said = Vec::new();
-    let chosen = choose(&config, &args, found, &mut |line| said.push(line.to_owned()))?;
+    let chosen = choose(&config, &args, found, &masks(), &mut |line| {
+        said.push(line.to_owned())
+    })?;
     adopt(&mut config, &chosen);
     let plan = to_plan(&config).unwrap();
     let calls = plan.workload.kinds.iter().filter_map(|kind| match &kind.call {
@@ -198,4 +204,17 @@ fn the_placeholder_models_are_those_of_the_built_in_profiles() {
     };
     assert!(profiles::stand_in_models(models));
     assert!(!profiles::stand_in_models(&models[1..]));
+}
+
+#[test]
+fn a_model_with_the_name_of_a_secret_is_neither_shown_nor_chosen() {
+    let load = || loaded(&["load", "--target", "http://h:1"]);
+    let secret = [server(list(&["sk-CANARY-0815"]), Service::Other)];
+    let error = asked(load(), &secret).unwrap_err();
+    assert_eq!(error.exit, ExitCode::Config);
+    let text = error.to_string();
+    assert!(text.contains("its only model has the name of a key"), "{text}");
+    let several = [server(list(&["m", "x/sk-CANARY-0815"]), Service::Other)];
+    let text = asked(load(), &several).unwrap_err().to_string();
+    assert!(text.contains("`m`, `x/***`"), "{text}");
 }

@@ -114,7 +114,7 @@ pub fn set_up(
     }
     check_requests(config, args, &found)?;
     note_whole_answers(config, &found, note);
-    let models = models::choose(config, args, &found, note)?;
+    let models = models::choose(config, args, &found, &masks, note)?;
     let unknown_bodies = found.iter().map(|found| !found.takes_usual_body).collect();
     let (mut targets, tls): (Vec<Target>, Vec<Option<TlsTarget>>) =
         found.into_iter().map(|found| (found.target, found.tls)).unzip();
@@ -221,6 +221,7 @@ fn engine_options(
         settle: None,
         tls,
         request_ids: request_ids(config),
+        masks: Arc::new(masks::of(config)),
     }
 }
 

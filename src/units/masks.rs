@@ -10,10 +10,12 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 const SECRET_BYTES_MIN: usize = 6;
 /// The shortest part of a secret that is hidden where the text was cut.
 const EDGE_BYTES_MIN: usize = 4;
+/// Dots by which a text says that something was cut before them.
+const DOTS: [&[u8]; 2] = [b"...", "…".as_bytes()];
 /// How often escapes are undone: JSON in a percent-encoded text in JSON is three.
 const LAYERS_MAX: usize = 4;
 /// The text that replaces a secret.
-const HIDDEN: &str = "***";
+pub const HIDDEN: &str = "***";
 
 /// The secrets of a run, in all forms in which they are recognised. Neither `Debug` nor any error shows them.
 #[derive(Clone, Default)]
@@ -179,14 +181,20 @@ impl fmt::Debug for Masks {
 fn places(text: &[u8], secret: &[u8], cut: Cut) -> Vec<(usize, usize)> {
     let finder = memchr::memmem::Finder::new(secret);
     let mut found: Vec<(usize, usize)> = finder.find_iter(text).map(|at| (at, at + secret.len())).collect();
-    let lengths = || (EDGE_BYTES_MIN..secret.len().min(text.len() + 1)).rev();
-    if cut.after
-        && let Some(n) = lengths().find(|n| text.ends_with(&secret[..*n]))
-    {
-        found.push((text.len() - n, text.len()));
+    let lengths = |min: usize| (min..secret.len().min(text.len() + 1)).rev();
+    let begins_before = |end: usize, min: usize| {
+        let n = lengths(min).find(|n| text[..end].ends_with(&secret[..*n]))?;
+        Some((end - n, end))
+    };
+    if cut.after {
+        found.extend(begins_before(text.len(), EDGE_BYTES_MIN));
+    }
+    for dots in DOTS {
+        let ends = memchr::memmem::find_iter(text, dots);
+        found.extend(ends.filter_map(|end| begins_before(end, SECRET_BYTES_MIN)));
     }
     if cut.before
-        && let Some(n) = lengths().find(|n| text.starts_with(&secret[secret.len() - n..]))
+        && let Some(n) = lengths(EDGE_BYTES_MIN).find(|n| text.starts_with(&secret[secret.len() - n..]))
     {
         found.push((0, n));
     }

@@ -112,3 +112,20 @@ fn values_of_headers_and_urls_are_secrets_unless_they_are_short() {
     assert_eq!(masks.hide(text), "*** a *** *** *** *** *** *** n=1 host");
     assert_eq!(format!("{masks:?}"), "Masks");
 }
+
+#[test]
+fn a_secret_that_somebody_cut_and_ended_with_dots_is_hidden() {
+    for (text, shown) in [
+        (format!("no such key: {}...", &KEY[..9]), "no such key: ***..."),
+        (
+            format!("no such key: {}… and more", &KEY[..9]),
+            "no such key: ***… and more",
+        ),
+        (
+            "and so on... until the end…".to_owned(),
+            "and so on... until the end…",
+        ),
+    ] {
+        assert_eq!(masks().hide(&text), shown);
+    }
+}

@@ -24,7 +24,7 @@ pub use figures::{
 pub use hash::{Fnv, fnv};
 pub use input_file::{open_input, read_input};
 pub use limits::{above, below, check_bytes, plain_number, within};
-pub use masks::{Cut, Masks};
+pub use masks::{Cut, HIDDEN, Masks};
 pub use path::optional_path_text;
 pub use rate::{RATE_MAX, Rate, parse_rate, parse_rate_per, read_rate};
 pub use secret::{Secret, redact};

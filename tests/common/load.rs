@@ -169,6 +169,7 @@ pub fn engine_options(cores: usize) -> EngineOptions {
         settle: None,
         tls: vec![None],
         request_ids: None,
+        masks: Arc::default(),
     }
 }
 

@@ -1,7 +1,9 @@
 //! Keys in every place where one can be given, and everything that leaves the program searched for them: what it says,
-//! what it writes, what it pushes, how it is called, in plain and in each encoding that a server may answer with.
+//! what it writes, what it pushes, how it is called, in plain and in each encoding that a server may answer with. What
+//! other commands than a run say and write is in `canary_elsewhere`.
 
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 
 use base64::Engine as _;
@@ -11,13 +13,24 @@ use super::*;
 use crate::common::gateway::{Gateway, Manner};
 
 /// Values of these places, each with characters that encodings change. No two share more than `CANARY`.
-const KEY: &str = "sk-CANARY/key+0815=?";
-const HEADER: &str = "CANARY&header<4711>";
-const QUERY: &str = "CANARY-query-1234";
+pub(super) const KEY: &str = "sk-CANARY/key+0815=?";
+pub(super) const HEADER: &str = "CANARY&header<4711>";
+pub(super) const QUERY: &str = "CANARY-query-1234";
 const PUSH_PASSWORD: &str = "CANARY'push\"99";
+pub(super) const METRICS_QUERY: &str = "CANARY-metrics-5678";
+const SECRETS: [&str; 5] = [KEY, HEADER, QUERY, PUSH_PASSWORD, METRICS_QUERY];
+/// Formats of `--export`, each with the name of what it writes.
+pub(super) const EXPORTS: [(&str, &str); 6] = [
+    ("vllm", "vllm.json"),
+    ("vllm-detailed", "vllm-detailed.json"),
+    ("aiperf", "aiperf"),
+    ("llm-d", "llm-d.yaml"),
+    ("k6", "k6.json"),
+    ("k6-summary", "k6-summary.json"),
+];
 
 /// A text in the forms in which it can come back.
-fn forms(secret: &str) -> Vec<String> {
+pub(super) fn forms(secret: &str) -> Vec<String> {
     let percent: String = secret.bytes().map(|byte| format!("%{byte:02X}")).collect();
     let some: String = secret
         .bytes()
@@ -48,6 +61,8 @@ fn forms(secret: &str) -> Vec<String> {
         html,
         json,
         STANDARD.encode(secret),
+        STANDARD.encode(format!("x{secret}yz")),
+        STANDARD.encode(format!("xy{secret}z")),
         URL_SAFE_NO_PAD.encode(secret),
         STANDARD.encode(format!("Bearer {secret}")),
     ]
@@ -96,26 +111,79 @@ fn gather(
         // The password itself goes to the gateway, in the header that is for it.
         left.push((format!("push {i}"), format!("{}\n{}", push.line, push.body)));
     }
-    for name in dir
-        .names()
-        .into_iter()
-        .filter(|name| !INPUTS.contains(&name.as_str()))
-    {
-        let bytes = std::fs::read(dir.path(&name)).unwrap();
-        left.push((name, String::from_utf8_lossy(&bytes).into_owned()));
-    }
+    left.extend(written(Path::new(&dir.path(""))));
     left
 }
 
 /// Files that the test writes, with the secrets in them.
 const INPUTS: [&str; 2] = ["p.yaml", "key"];
 
+/// What is in the files of a folder and of those below it, without the inputs.
+pub(super) fn written(folder: &Path) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        match () {
+            () if path.is_dir() => found.extend(written(&path)),
+            () if INPUTS.contains(&name.as_str()) => {}
+            () => {
+                let bytes = std::fs::read(&path).unwrap();
+                let place = path.display().to_string();
+                found.push((place, String::from_utf8_lossy(&bytes).into_owned()));
+            }
+        }
+    }
+    found
+}
+
+/// A server of metrics that repeats each secret wherever its text has room for one: in labels and their values, in
+/// help, in names, in lines that are none; every few questions in an error, in where a redirect leads, in bytes that
+/// are no HTTP.
+pub(super) fn repeating_metrics() -> Attacker {
+    let asked = AtomicUsize::new(0);
+    Attacker::when(
+        attacker::When::Asked,
+        Arc::new(move |victim| {
+            let all: Vec<String> = SECRETS.iter().flat_map(|secret| forms(secret)).collect();
+            let said = all.join(" ");
+            let answer = |status: &str, headers: &str, body: &str| {
+                let length = body.len();
+                format!(
+                    "HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+                )
+            };
+            victim.say(match asked.fetch_add(1, Ordering::SeqCst) % 5 {
+                1 => answer(&format!("500 {KEY}"), &format!("X-Echo: {KEY}\r\n"), &said),
+                2 => answer(
+                    "302 Found",
+                    &format!("Location: http://127.0.0.1:1/{KEY}?k={KEY}\r\n"),
+                    "",
+                ),
+                3 => format!("{KEY}\r\n"),
+                _ => answer("200 OK", "", &metrics_of(&all)),
+            });
+        }),
+    )
+}
+
+fn metrics_of(secrets: &[String]) -> String {
+    let mut text = format!("# HELP vllm:num_requests_running {}\n", secrets.join(" "));
+    text += "# TYPE vllm:num_requests_running gauge\n";
+    for (i, secret) in secrets.iter().enumerate() {
+        let value = secret.replace('\\', "\\\\").replace('"', "\\\"");
+        text += &format!("vllm:num_requests_running{{engine=\"{i}\",model_name=\"{value}\"}} 1\n");
+    }
+    text += &format!("vllm:request_success_total{{finished_reason=\"{KEY}\"}} 3\n");
+    text + &format!("{KEY} 4\nno line {KEY}\nvllm:{QUERY}_total 5\n")
+}
+
 const CANARY_LOAD: &str = "executor: shared-iterations\nvus: 2\niterations: 4\nmodels: [m]\nprompts: [Hi]\n\
                            validate: false\nrequests:\n  - {name: r, stream: true, max_tokens: 8, timeout: 2s, \
                            idle_timeout: 300ms}\n";
 
 /// A run that is given each secret, and writes and serves all that it can.
-fn with_secrets(dir: &Dir, server: std::net::SocketAddr, gateway: std::net::SocketAddr) -> Command {
+fn with_secrets(dir: &Dir, [server, gateway, metrics]: [std::net::SocketAddr; 3]) -> Command {
     let url = format!("http://{server}/v1/chat/completions?api-key={QUERY}");
     let text = format!("server: {{ base_url: \"{url}\" }}\n{CANARY_LOAD}");
     let (profile, key) = (dir.write("p.yaml", &text), dir.write("key", KEY));
@@ -131,6 +199,12 @@ fn with_secrets(dir: &Dir, server: std::net::SocketAddr, gateway: std::net::Sock
         "full",
     ]);
     command.args(["--output", &output, "--details", "--report", &page]);
+    command.args(["--csv", &dir.path("tables")]);
+    for (format, name) in EXPORTS {
+        command.args(["--export", &format!("{format}={}", dir.path(name))]);
+    }
+    let metrics = format!("http://{metrics}/metrics?key={METRICS_QUERY}");
+    command.env("LLMLOAD_SERVER_METRICS", metrics);
     command.args(["--pushgateway", &format!("http://{gateway}")]);
     command.args(["--metrics-listen", "127.0.0.1:0", "--metrics-linger", "1s"]);
     command
@@ -147,6 +221,8 @@ fn saved_again(dir: &Dir) {
         &["report", &output, "-o", &dir.path("page.html")][..],
         &["show", &output, "--summary", "full"],
         &["show", &output, "--format", "json"],
+        &["show", &output, "--format", "md"],
+        &["show", &output, "--format", "csv"],
         &["compare", &output, &output],
         &["compare", &output, &output, "--format", "md"],
         &["compare", &output, &output, "--format", "csv"],
@@ -160,6 +236,11 @@ fn saved_again(dir: &Dir) {
         let text = [said.stdout, said.stderr].concat();
         dir.write(&format!("{}-{i}", words[0]), &String::from_utf8_lossy(&text));
     }
+    for (format, name) in EXPORTS {
+        let made = format!("{format}={}", dir.path(&format!("again-{name}")));
+        let said = run_program(&["show", &output, "--export", &made]);
+        dir.write(&format!("show-{format}"), &String::from_utf8_lossy(&said.stderr));
+    }
 }
 
 /// Runs the load against a server that does so and repeats whatever it was told; gathers all that left the program.
@@ -167,8 +248,9 @@ fn saved_again(dir: &Dir) {
 fn run_and_gather(deed: Deed, env: &[(&str, &str)]) -> Vec<(String, String)> {
     let attacker = Attacker::start(deed);
     let gateway = Gateway::start(Manner::Answers("202 Accepted", ""));
+    let metrics = repeating_metrics();
     let dir = Dir::new();
-    let mut command = with_secrets(&dir, attacker.address, gateway.address);
+    let mut command = with_secrets(&dir, [attacker.address, gateway.address, metrics.address]);
     let mut live = Live::spawn(command.envs(env.iter().copied()));
     let (mut called_as, mut scraped) = (String::new(), String::new());
     wait_until("the run has ended", || {
@@ -180,14 +262,37 @@ fn run_and_gather(deed: Deed, env: &[(&str, &str)]) -> Vec<(String, String)> {
     });
     let ended = live.wait();
     assert!(called_as.contains("p.yaml"), "{ended:#?}");
-    assert!(scraped.contains("llm_requests_total"), "{scraped} {ended:#?}");
+    assert!(
+        scraped.contains("llm_requests_total") && scraped.contains("\n# EOF"),
+        "{scraped} {ended:#?}"
+    );
     assert!(!gateway.pushes().is_empty(), "{ended:#?}");
     saved_again(&dir);
-    for name in ["result.json", "page.html", "page-of-run.html"] {
+    let made = [
+        "result.json",
+        "page.html",
+        "page-of-run.html",
+        "tables/requests.csv",
+        "tables/metrics.csv",
+    ];
+    let exports = EXPORTS
+        .iter()
+        .filter(|(format, _)| *format != "aiperf")
+        .map(|(_, name)| *name);
+    for name in made
+        .into_iter()
+        .chain(exports)
+        .chain(["aiperf/profile_export.jsonl"])
+    {
         let file = std::fs::metadata(dir.path(name)).unwrap_or_else(|e| panic!("{name}: {e}: {ended:#?}"));
         let mode = file.permissions().mode() & 0o777;
         assert_eq!(mode, 0o600, "{name} holds prompts and answers");
     }
+    // A run that panicked has sums that do not add up.
+    let text = std::fs::read_to_string(dir.path("result.json")).unwrap();
+    let result: Value = serde_json::from_str(&text).unwrap();
+    let read = result["server_metrics"][0]["readings"].as_u64();
+    assert!(read > Some(0), "the metrics of the server were read: {ended:#?}");
     gather(&dir, &ended, &called_as, &scraped, &gateway)
 }
 
@@ -198,10 +303,13 @@ fn scrape(said: &str) -> String {
     };
     let address = after.split('/').next().unwrap_or_default();
     let mut text = String::new();
-    if let Ok(mut stream) = std::net::TcpStream::connect(address) {
-        let asked = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-        let _ = std::io::Write::write_all(&mut stream, asked);
-        let _ = std::io::Read::read_to_string(&mut stream, &mut text);
+    for accepts in ["text/plain", "application/openmetrics-text; version=1.0.0"] {
+        if let Ok(mut stream) = std::net::TcpStream::connect(address) {
+            let asked =
+                format!("GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: {accepts}\r\nConnection: close\r\n\r\n");
+            let _ = std::io::Write::write_all(&mut stream, asked.as_bytes());
+            let _ = std::io::Read::read_to_string(&mut stream, &mut text);
+        }
     }
     text
 }
@@ -229,10 +337,9 @@ fn echo(status: &'static str) -> Deed {
 }
 
 #[track_caller]
-fn assert_kept(what: &str, left: &[(String, String)]) {
-    let secrets = [KEY, HEADER, QUERY, PUSH_PASSWORD];
+pub(super) fn assert_kept(what: &str, left: &[(String, String)]) {
     for (name, text) in left {
-        if let Some(form) = found(text, &secrets) {
+        if let Some(form) = found(text, &SECRETS) {
             let at = text.find(&form).unwrap_or(0);
             let around: String = text
                 .chars()
@@ -249,7 +356,34 @@ fn no_key_leaves_the_program_whatever_the_server_does() {
     for status in ["401 Unauthorized", "500 Error", "302 Found", "200 OK"] {
         assert_kept(status, &run_and_gather(echo(status), &[]));
     }
-    let deeds: [(&str, Deed); 4] = [
+    let deeds: [(&str, Deed); 6] = [
+        (
+            "a key for the end of the answer",
+            Arc::new(|victim| {
+                let last =
+                    format!("data: {{\"choices\":[{{\"delta\":{{}},\"finish_reason\":\"{KEY}\"}}]}}\n\n");
+                victim.say([attacker::STREAM, attacker::TOKEN, &last].concat());
+            }),
+        ),
+        (
+            "a key in two events and in pieces of seven bytes",
+            Arc::new(|victim| {
+                let half = |part: &str| {
+                    format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{part}\"}}}}]}}\n\n")
+                };
+                let (one, other) = KEY.split_at(9);
+                let error = format!(
+                    "data: {{\"error\":{{\"message\":\"{KEY} {}...\"}}}}\n\n",
+                    &KEY[..15]
+                );
+                let text = [half(one), half(other), error].concat();
+                victim.say("HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
+                for piece in text.as_bytes().chunks(7) {
+                    victim.say([format!("{:x}\r\n", piece.len()).as_bytes(), piece, b"\r\n"].concat());
+                }
+                victim.say("0\r\n\r\n");
+            }),
+        ),
         (
             "good answers",
             Arc::new(|victim| {

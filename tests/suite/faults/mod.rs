@@ -3,6 +3,7 @@
 
 mod attacker;
 mod canary;
+mod canary_elsewhere;
 mod clocks;
 mod host;
 mod inputs;
