@@ -5,6 +5,7 @@ mod attacker;
 mod canary;
 mod canary_elsewhere;
 mod clocks;
+mod framing;
 mod host;
 mod inputs;
 mod networks;
