@@ -10,6 +10,7 @@ mod host;
 mod inputs;
 mod networks;
 mod page;
+mod planted;
 mod servers;
 
 use std::sync::Arc;

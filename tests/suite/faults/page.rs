@@ -22,7 +22,24 @@ fn functions(folder: &Path, out: &mut BTreeSet<String>) {
     }
 }
 
-fn quoted(cell: &str) -> Vec<&str> {
+/// The cells of each row of the tables: fault, outcome, exit code, tests.
+pub fn rows() -> Vec<[String; 4]> {
+    let page = std::fs::read_to_string(Path::new(ROOT).join("docs/FAULTS.md")).unwrap();
+    let lines = page
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| ---"));
+    let cells = lines.map(|line| {
+        let cells: Vec<String> = line
+            .trim_matches('|')
+            .split(" | ")
+            .map(|cell| cell.trim().to_owned())
+            .collect();
+        <[String; 4]>::try_from(cells).unwrap_or_else(|_| panic!("not four cells: {line}"))
+    });
+    cells.filter(|[fault, ..]| fault != "fault").collect()
+}
+
+pub fn quoted(cell: &str) -> Vec<&str> {
     cell.split('`')
         .enumerate()
         .filter(|(i, _)| i % 2 == 1)
@@ -38,19 +55,8 @@ fn every_fault_on_the_page_has_a_test_an_outcome_and_an_exit_code_that_exist() {
     }
     let outcomes: Vec<&str> = Outcome::ALL.iter().map(|outcome| outcome.name()).collect();
     let codes: Vec<String> = ExitCode::ALL.iter().map(|code| code.code().to_string()).collect();
-    let page = std::fs::read_to_string(Path::new(ROOT).join("docs/FAULTS.md")).unwrap();
-    let mut rows = 0;
-    for line in page
-        .lines()
-        .filter(|line| line.starts_with("| ") && !line.starts_with("| ---"))
-    {
-        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
-        let [fault, outcome, exit, tests] = cells[..] else {
-            panic!("not four cells: {line}");
-        };
-        if fault == "fault" {
-            continue;
-        }
+    let rows = rows();
+    for [fault, outcome, exit, tests] in &rows {
         for word in quoted(outcome) {
             assert!(outcomes.contains(&word), "{fault}: no outcome `{word}`");
         }
@@ -68,7 +74,6 @@ fn every_fault_on_the_page_has_a_test_an_outcome_and_an_exit_code_that_exist() {
         for test in tests {
             assert!(known.contains(test), "{fault}: no test `{test}`");
         }
-        rows += 1;
     }
-    assert!(rows > 60, "{rows}");
+    assert!(rows.len() > 60, "{}", rows.len());
 }
