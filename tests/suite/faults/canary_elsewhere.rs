@@ -198,6 +198,14 @@ fn a_server_that_repeats_keys_to_the_first_questions_is_shown_without_them() {
     assert_kept("the first questions", &left);
 }
 
+/// A search that is over after a few tries, and the files that it writes into the folder in which it runs.
+const SEARCH: &str = "find-limit smoke --model m --no-validate --think-time 0 --from 1 --to 2 --max-time 20s \
+                      --settle 0s --probe-time 5s-5s -o f.json --report f.html --svg f.svg --csv f-tables";
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split_whitespace()
+}
+
 #[test]
 fn a_search_for_the_limit_shows_no_key() {
     let error = format!(
@@ -211,51 +219,15 @@ fn a_search_for_the_limit_shows_no_key() {
             victim.say([STREAM, TOKEN, &last].concat());
         }));
         let dir = Dir::new();
-        let [document, page, picture, tables] =
-            ["f.json", "f.html", "f.svg", "tables"].map(|name| dir.path(name));
         let target = format!("http://{}/v1/chat/completions?api-key={QUERY}", server.address);
         let read = format!("http://{}/metrics?key={METRICS_QUERY}", metrics.address);
-        let words = [
-            "find-limit",
-            "smoke",
-            "--target",
-            &target,
-            "--model",
-            "m",
-            "--no-validate",
-            "--think-time",
-            "0",
-        ];
-        let search = [
-            "--from",
-            "1",
-            "--to",
-            "2",
-            "--max-time",
-            "20s",
-            "--settle",
-            "0s",
-            "--probe-time",
-            "5s-5s",
-        ];
-        let files = [
-            "-o",
-            &document,
-            "--report",
-            &page,
-            "--svg",
-            &picture,
-            "--csv",
-            &tables,
-            "--server-metrics",
-            &read,
-        ];
-        let ended = Live::spawn(knowing(&words).args(search).args(files)).wait();
+        let mut search = knowing(&words(SEARCH).collect::<Vec<_>>());
+        search.args(["--target", &target, "--server-metrics", &read]);
+        let ended = Live::spawn(search.current_dir(dir.path(""))).wait();
+        let document = dir.path("f.json");
         assert!(Path::new(&document).exists(), "{what}: {ended:#?}");
-        let mut left = vec![(
-            "the search".to_owned(),
-            format!("{}\n{}", ended.stdout, ended.stderr),
-        )];
+        let said = format!("{}\n{}", ended.stdout, ended.stderr);
+        let mut left = vec![("the search".to_owned(), said)];
         for words in [
             &["show", &document][..],
             &["show", &document, "--format", "md"],
@@ -264,17 +236,11 @@ fn a_search_for_the_limit_shows_no_key() {
             &["compare", &document, &document],
         ] {
             let said = run_program(words);
-            left.push((
-                words[0].to_owned(),
-                String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned(),
-            ));
+            let text = [said.stdout, said.stderr].concat();
+            left.push((words[0].to_owned(), String::from_utf8_lossy(&text).into_owned()));
         }
         left.extend(written(Path::new(&dir.path(""))));
-        assert!(
-            left.len() >= 9,
-            "{what}: {:?}",
-            left.iter().map(|(name, _)| name).collect::<Vec<_>>()
-        );
+        assert!(left.len() >= 11, "{what}: {}", left.len());
         assert_kept(what, &left);
     }
 }
@@ -316,105 +282,43 @@ fn shell_word(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
+/// Runs the program where everybody may read what is made, and ends in success.
+#[track_caller]
+fn openly(dir: &Dir, line: &str) {
+    let mut command = Command::new("sh");
+    command.args(["-c", "umask 0; exec \"$@\"", "sh", EXE]);
+    let ended = command.args(words(line)).current_dir(dir.path("")).output();
+    let ended = ended.unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(ended.status.success(), "{line}: {said}");
+}
+
 /// Nobody else reads what is written, whatever the umask allows and whoever could read what had the name before.
 #[test]
 fn files_are_for_their_owner_whatever_the_umask_and_the_file_before() {
     let mock = mock(mock_options());
     let dir = Dir::new();
-    let old = [
-        "r.json",
-        "r.html",
-        "vllm.json",
-        "k6.json",
-        "f.json",
-        "f.svg",
-        "copy.json",
-    ];
-    for name in old {
+    for name in words("r.json r.html vllm.json k6.json f.json f.svg copy.json") {
         let path = dir.write(name, "old");
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
     }
     std::fs::create_dir(dir.path("tables")).unwrap();
     std::fs::write(dir.path("tables/requests.csv"), "old").unwrap();
-    let target = format!("http://{}/v1/chat/completions", mock.address);
-    let open = |words: &[&str]| {
-        let mut command = Command::new("sh");
-        command
-            .args(["-c", "umask 0; exec \"$@\"", "sh", EXE])
-            .args(words);
-        let ended = command.current_dir(dir.path("")).output().unwrap();
-        assert!(
-            ended.status.success(),
-            "{words:?}: {}",
-            String::from_utf8_lossy(&ended.stderr)
-        );
-    };
-    let load = [
-        "smoke",
-        "--iterations",
-        "2",
-        "--no-validate",
-        "--model",
-        "m",
-        "--target",
-        &target,
-    ];
-    let files = [
-        "-o",
-        "r.json",
-        "--details",
-        "--report",
-        "r.html",
-        "--csv",
-        "tables",
-    ];
-    let exports: Vec<String> = EXPORTS
+    let target = format!("--target http://{}/v1/chat/completions", mock.address);
+    let exports = EXPORTS
         .iter()
-        .map(|(format, name)| format!("--export={format}={name}"))
-        .collect();
-    let exports: Vec<&str> = exports.iter().map(String::as_str).collect();
-    open(&[&load[..], &files, &exports].concat());
-    open(&["show", "r.json", "--format", "json", "-o", "copy.json"]);
-    open(&["report", "r.json", "-o", "again.html"]);
-    open(&["show", "r.json", "--export", "vllm=again.json"]);
-    open(&["compare", "r.json", "r.json", "--plot", "plot.svg"]);
-    let search = [
-        "find-limit",
-        "smoke",
-        "--target",
-        &target,
-        "--model",
-        "m",
-        "--no-validate",
-        "--think-time",
-        "0",
-    ];
-    let short = [
-        "--from",
-        "1",
-        "--to",
-        "2",
-        "--max-time",
-        "20s",
-        "--settle",
-        "0s",
-        "--probe-time",
-        "5s-5s",
-    ];
-    open(
-        &[
-            &search[..],
-            &short,
-            &["-o", "f.json", "--svg", "f.svg", "--report", "f.html"],
-        ]
-        .concat(),
-    );
+        .map(|(format, name)| format!("--export={format}={name}"));
+    let exports: Vec<String> = exports.collect();
+    let load =
+        "smoke --iterations 2 --no-validate --model m -o r.json --details --report r.html --csv tables";
+    openly(&dir, &format!("{load} {target} {}", exports.join(" ")));
+    openly(&dir, "show r.json --format json -o copy.json");
+    openly(&dir, "report r.json -o again.html");
+    openly(&dir, "show r.json --export vllm=again.json");
+    openly(&dir, "compare r.json r.json --plot plot.svg");
+    openly(&dir, &format!("{SEARCH} {target}"));
     let all = written(Path::new(&dir.path("")));
-    assert!(
-        all.len() >= 18,
-        "{:?}",
-        all.iter().map(|(name, _)| name).collect::<Vec<_>>()
-    );
+    assert!(all.len() >= 18, "{}", all.len());
     for (name, text) in all {
         assert_ne!(text, "old", "{name} was written anew");
         let mode = std::fs::metadata(&name).unwrap().permissions().mode() & 0o777;

@@ -28,94 +28,52 @@ fn chunks(text: &str) -> String {
     format!("{:x}\r\n{text}\r\n0\r\n\r\n", text.len())
 }
 
+/// What the head says of the length, where it says two things or none.
+const LENGTHS: [(&str, &str); 8] = [
+    ("two lengths", "Content-Length: 140\r\nContent-Length: 5\r\n"),
+    ("two in one", "Content-Length: 140, 5\r\n"),
+    ("less than nothing", "Content-Length: -1\r\n"),
+    ("a sign", "Content-Length: +140\r\n"),
+    ("more than 64 bits", "Content-Length: 18446744073709551616\r\n"),
+    ("gzip before chunked", "Transfer-Encoding: gzip, chunked\r\n"),
+    (
+        "chunked twice",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+    ),
+    ("a blank before the colon", "Content-Length : 140\r\n"),
+];
+
+/// Sizes of chunks that are none.
+const SIZES: [(&str, &str); 3] = [
+    ("a chunk of 2^64 - 1", "ffffffffffffffff\r\n"),
+    ("a chunk of less than nothing", "-1\r\n"),
+    ("a chunk of 0x5", "0x5\r\n"),
+];
+
 #[test]
 fn a_length_that_can_be_read_in_two_ways_is_malformed() {
-    let zeros = "0".repeat(1_000_000);
-    let length = whole().len();
-    let cases = [
-        says(
-            "two lengths",
-            "malformed",
-            114,
-            with(&format!("Content-Length: {length}\r\nContent-Length: 5\r\n")),
-        ),
-        says(
-            "two in one",
-            "malformed",
-            114,
-            with(&format!("Content-Length: {length}, 5\r\n")),
-        ),
-        says(
-            "less than nothing",
-            "malformed",
-            114,
-            with("Content-Length: -1\r\n"),
-        ),
-        says(
-            "a sign",
-            "malformed",
-            114,
-            with(&format!("Content-Length: +{length}\r\n")),
-        ),
-        says(
-            "more than 64 bits",
-            "malformed",
-            114,
-            with("Content-Length: 18446744073709551616\r\n"),
-        ),
-        says(
-            "gzip before chunked",
-            "malformed",
-            114,
-            with("Transfer-Encoding: gzip, chunked\r\n"),
-        ),
-        says(
-            "chunked twice",
-            "malformed",
-            114,
-            with("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"),
-        ),
-        says(
-            "a blank before the colon",
-            "malformed",
-            114,
-            with(&format!("Content-Length : {length}\r\n")),
-        ),
-        says(
-            "a chunk of 1,000,000 zeros",
-            "malformed",
-            115,
-            [CHUNKED, &zeros, &chunks(&whole())].concat(),
-        ),
-        says(
-            "a chunk of 2^64 - 1",
-            "malformed",
-            115,
-            [CHUNKED, "ffffffffffffffff\r\n", &whole()].concat(),
-        ),
-        says(
-            "a chunk of less than nothing",
-            "malformed",
-            115,
-            [CHUNKED, "-1\r\n", &whole()].concat(),
-        ),
-        says(
-            "a chunk of 0x5",
-            "malformed",
-            115,
-            [CHUNKED, "0x5\r\n", &whole()].concat(),
-        ),
-        says(
-            "a chunk without CR",
-            "malformed",
-            115,
-            [CHUNKED, &chunks(&whole()).replace("\r\n", "\n")].concat(),
-        ),
-        says("2^62 bytes, of which few come", "truncated", 115, {
-            with("Content-Length: 4611686018427387904\r\nConnection: close\r\n")
-        }),
-    ];
+    let of_length = |(name, fields)| says(name, "malformed", 114, with(fields));
+    let of_size = |(name, size): (_, &str)| says(name, "malformed", 115, [CHUNKED, size, &whole()].concat());
+    let zeros = ["0".repeat(1_000_000), chunks(&whole())].concat();
+    let without_cr = chunks(&whole()).replace("\r\n", "\n");
+    let long = "Content-Length: 4611686018427387904\r\nConnection: close\r\n";
+    let mut cases: Vec<Case> = LENGTHS.into_iter().map(of_length).collect();
+    cases.extend(SIZES.into_iter().map(of_size));
+    cases.push(of_size(("a chunk of 1,000,000 zeros", &zeros)));
+    cases.push(of_size(("a chunk without CR", &without_cr)));
+    cases.push(says(
+        "2^62 bytes, of which few come",
+        "truncated",
+        115,
+        with(long),
+    ));
     withstand_each(&cases, PATIENT, |_, _| {});
+    let length = whole().len();
+    let both = [
+        STREAM_HEAD,
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        &chunks(&whole()),
+    ];
     let good = [
         says(
             "the same length twice",
@@ -123,83 +81,52 @@ fn a_length_that_can_be_read_in_two_ways_is_malformed() {
             0,
             with(&format!("Content-Length: {length}, {length}\r\n")),
         ),
-        says("chunked, with a length", "ok", 0, {
-            [
-                STREAM_HEAD,
-                "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
-                &chunks(&whole()),
-            ]
-            .concat()
-        }),
+        says("chunked, with a length", "ok", 0, both.concat()),
     ];
     withstand_each(&good, PATIENT, |_, _| {});
 }
 
+/// Status lines with which no answer begins.
+const FIRST_LINES: [(&str, &str); 5] = [
+    ("NUL in the reason", "HTTP/1.1 200 O\0K\r\n"),
+    ("HTTP/3.0", "HTTP/3.0 200 OK\r\n"),
+    ("status 099", "HTTP/1.1 099 OK\r\n"),
+    ("status 2000", "HTTP/1.1 2000 OK\r\n"),
+    (
+        "an interim answer with a body",
+        "HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\n",
+    ),
+];
+
+/// Whole heads after which nothing can be read as an answer, each with its outcome.
+const HEADS: [(&str, &str, &str); 4] = [
+    ("status 999", "malformed", "HTTP/1.1 999 OK\r\n"),
+    (
+        "another protocol",
+        "malformed",
+        "HTTP/1.1 101 Switching Protocols\r\n",
+    ),
+    ("no content", "not_streamed", "HTTP/1.1 204 No Content\r\n"),
+    ("not modified", "redirect", "HTTP/1.1 304 Not Modified\r\n"),
+];
+
 #[test]
 fn what_is_no_head_of_http_1_is_malformed() {
     let stream = &STREAM["HTTP/1.1 200 OK\r\n".len()..];
-    let cases = [
+    let of_line = |(name, line): (_, &str)| says(name, "malformed", 114, [line, stream, &whole()].concat());
+    let of_head =
+        |(name, outcome, head)| says(name, outcome, 115, [head, "Connection: close\r\n\r\n"].concat());
+    let mut cases: Vec<Case> = FIRST_LINES.into_iter().map(of_line).collect();
+    cases.extend(HEADS.into_iter().map(of_head));
+    cases.extend([
         says("NUL in a name", "malformed", 114, with("X\0Y: a\r\n")),
         says("NUL in a value", "malformed", 114, with("X: a\0b\r\n")),
-        says(
-            "NUL in the reason",
-            "malformed",
-            114,
-            ["HTTP/1.1 200 O\0K\r\n", stream, &whole()].concat(),
-        ),
+        says("HTTP/0.9", "malformed", 114, "<html>Hi</html>".to_owned()),
         says(
             "only CR",
             "malformed",
             114,
-            [STREAM.replace("\r\n", "\r"), whole()].concat(),
-        ),
-        says("HTTP/0.9", "malformed", 114, "<html>Hi</html>".to_owned()),
-        says(
-            "HTTP/3.0",
-            "malformed",
-            114,
-            ["HTTP/3.0 200 OK\r\n", stream, &whole()].concat(),
-        ),
-        says(
-            "status 099",
-            "malformed",
-            114,
-            ["HTTP/1.1 099 OK\r\n", stream, &whole()].concat(),
-        ),
-        says(
-            "status 2000",
-            "malformed",
-            114,
-            ["HTTP/1.1 2000 OK\r\n", stream, &whole()].concat(),
-        ),
-        says(
-            "status 999",
-            "malformed",
-            115,
-            ["HTTP/1.1 999 OK\r\n", stream, &whole()].concat(),
-        ),
-        says("another protocol", "malformed", 115, {
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n".to_owned()
-        }),
-        says("an interim answer with a body", "malformed", 114, {
-            [
-                "HTTP/1.1 103 Early Hints\r\nContent-Length: 5\r\n\r\nhello",
-                STREAM,
-                &whole(),
-            ]
-            .concat()
-        }),
-        says(
-            "no content",
-            "not_streamed",
-            115,
-            "HTTP/1.1 204 No Content\r\n\r\n".to_owned(),
-        ),
-        says(
-            "not modified",
-            "redirect",
-            115,
-            "HTTP/1.1 304 Not Modified\r\n\r\n".to_owned(),
+            STREAM.replace("\r\n", "\r") + &whole(),
         ),
         case("blank lines without an end", "too_large", 114, |victim| {
             victim.flood("\r\n")
@@ -208,7 +135,7 @@ fn what_is_no_head_of_http_1_is_malformed() {
             victim.say("HTTP/1.1 200 OK\r\n");
             victim.flood("Set-Cookie: a=b\r\n");
         }),
-    ];
+    ]);
     withstand_each(&cases, PATIENT, |_, _| {});
 }
 
