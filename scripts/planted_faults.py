@@ -12,8 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / "target" / "planted"
 TREE, BUILD = PLACE / "tree", PLACE / "build"
-# Faults that go into one build, and those of one test in it.
-GROUP_MAX, SAME_TEST_MAX = 10, 2
+# Faults that go into one build, and those of one test in it: such a test has four threads, each of which a fault ends.
+GROUP_MAX, SAME_TEST_MAX = 24, 3
 TEST_SECONDS_MAX = 400
 
 
@@ -21,9 +21,10 @@ class Fault:
     def __init__(self, path):
         self.name = path.stem
         self.text = path.read_text()
-        head = dict(re.findall(r"^# (test|fault|row|says): (.+)$", self.text, re.M))
+        head = dict(re.findall(r"^# (test|fault|row|says|apart): (.+)$", self.text, re.M))
         self.target, self.test = head["test"].split()
         self.fault, self.says = head["fault"], head.get("says")
+        self.not_with = head.get("apart", "").split()
         self.files = set(re.findall(r"^\+\+\+ b/(\S+)", self.text, re.M))
         self.places = places(self.text)
         self.seen = None
@@ -40,7 +41,11 @@ def places(text):
     return found
 
 
-def apart(one, other):
+def differ(one, other):
+    """Whether two faults change different lines, and neither makes the test of the other fail."""
+    for a, b in ((one, other), (other, one)):
+        if any(a.name.startswith(name) for name in b.not_with):
+            return False
     return all(a[0] != b[0] or a[2] < b[1] or b[2] < a[1] for a in one.places for b in other.places)
 
 
@@ -209,7 +214,7 @@ def groups(faults):
             same = [other for other in group if other.test == fault.test]
             told_apart = not same or (len(same) < SAME_TEST_MAX and fault.says and all(o.says for o in same))
             fits = len(group) < GROUP_MAX and (fault.target == "lib") == (group[0].target == "lib")
-            if fits and told_apart and all(apart(fault, other) for other in group):
+            if fits and told_apart and all(differ(fault, other) for other in group):
                 group.append(fault)
                 break
         else:

@@ -85,8 +85,6 @@ fn what_is_no_answer_of_the_api_has_its_class_and_the_run_goes_on() {
             victim.say(&text);
         })
     };
-    let escapes = r#"{"choices":[{"delta":{"content":"\ud800"},"finish_reason":null}]}"#;
-    let twice = r#"{"choices":[{"delta":{"content":"a"}}],"choices":[{"delta":{"content":"b"}}]}"#;
     let cases = [
         whole("words", "malformed", event("{\"choices\": nope}")),
         whole("NaN", "malformed", event("{\"choices\":[],\"usage\":NaN}")),
@@ -110,6 +108,13 @@ fn what_is_no_answer_of_the_api_has_its_class_and_the_run_goes_on() {
         ),
     ];
     withstand_all(&cases, |_, _| {});
+}
+
+#[test]
+fn what_looks_odd_and_can_be_read_is_an_answer() {
+    let event = |data: &str| [STREAM, TOKEN, "data: ", data, "\n\n", FINISH].concat();
+    let escapes = r#"{"choices":[{"delta":{"content":"\ud800"},"finish_reason":null}]}"#;
+    let twice = r#"{"choices":[{"delta":{"content":"a"}}],"choices":[{"delta":{"content":"b"}}]}"#;
     let good = |name, text: String| {
         case(name, "ok", 0, move |victim| {
             victim.say(&text);
