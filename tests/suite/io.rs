@@ -137,7 +137,7 @@ fn whoever_asks_for_epoll_never_calls_io_uring() {
         return;
     }
     let mock = mock(mock_options());
-    // With epoll_pwait2 refused, as by old profiles, waits are as exact by poll.
+    // Nor is epoll_pwait2 needed, which old profiles refuse.
     for (number, errno) in [
         (libc::SYS_io_uring_setup, 0),
         (libc::SYS_epoll_pwait2, libc::EPERM),

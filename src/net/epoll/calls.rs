@@ -8,6 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use socket2::{SockAddr, SockRef};
 
+use super::steps::Step;
 use super::troubles;
 use crate::net::ring::receive_stamped;
 use crate::units::{MILLISECOND, Nanos, SECOND};
@@ -69,32 +70,15 @@ pub fn errno(error: &io::Error) -> i32 {
     error.raw_os_error().unwrap_or(libc::EIO)
 }
 
-/// Waits for events, or up to `timeout`; a signal ends the wait as well. `is_precise` is set to false if this kernel
-/// knows no timeouts in nanoseconds (epoll_pwait2, Linux 5.11): then `poll` waits for the epoll descriptor.
-pub fn wait<'e>(
-    fd: &OwnedFd,
-    events: &'e mut [Event],
-    timeout: Nanos,
-    is_precise: &mut bool,
-) -> io::Result<&'e [Event]> {
-    let timespec = Timespec {
-        tv_sec: (timeout / SECOND) as i64,
-        tv_nsec: (timeout % SECOND) as i64,
-    };
-    let is_round = timeout.is_multiple_of(MILLISECOND);
+/// Waits for events for one step of a longer wait; a signal ends it as well.
+pub fn wait<'e>(fd: &OwnedFd, events: &'e mut [Event], step: Step) -> io::Result<&'e [Event]> {
     let found = if troubles::interrupts() {
         Err(Errno::INTR)
-    } else if is_round || *is_precise {
-        match epoll::wait(fd, &mut *events, Some(&timespec)) {
-            // A filter that does not know the call refuses it with EPERM.
-            Err(Errno::NOSYS | Errno::PERM) if !is_round => {
-                *is_precise = false;
-                wait_by_poll(fd, events, &timespec)
-            }
-            found => found,
-        }
     } else {
-        wait_by_poll(fd, events, &timespec)
+        match step {
+            Step::Millis(millis) => epoll::wait(fd, &mut *events, Some(&timespec(millis * MILLISECOND))),
+            Step::Exact(length) => wait_exactly(fd, events, length),
+        }
     };
     match found {
         Ok(found) => Ok(&events[..found]),
@@ -103,12 +87,18 @@ pub fn wait<'e>(
     }
 }
 
-fn wait_by_poll(fd: &OwnedFd, events: &mut [Event], timeout: &Timespec) -> Result<usize, Errno> {
+/// `ppoll` takes nanoseconds, on every kernel and with every filter.
+fn wait_exactly(fd: &OwnedFd, events: &mut [Event], length: Nanos) -> Result<usize, Errno> {
     let mut fds = [PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)];
-    poll(&mut fds, Some(timeout))?;
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    epoll::wait(fd, events, Some(&now))
+    match poll(&mut fds, Some(&timespec(length)))? {
+        0 => Ok(0),
+        _ => epoll::wait(fd, events, Some(&timespec(0))),
+    }
+}
+
+fn timespec(length: Nanos) -> Timespec {
+    Timespec {
+        tv_sec: (length / SECOND) as i64,
+        tv_nsec: (length % SECOND) as i64,
+    }
 }

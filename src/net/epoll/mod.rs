@@ -7,6 +7,7 @@
 
 mod buffers;
 mod calls;
+mod steps;
 mod troubles;
 
 use std::collections::VecDeque;
@@ -17,10 +18,12 @@ use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use socket2::SockAddr;
 
 use crate::net::backend::{Completion, Key, Op, Received, Wait};
+use crate::net::clock;
 use crate::net::ring::PAYLOAD_BYTES;
 use crate::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 use buffers::Buffers;
 use calls::{Connect, errno};
+use steps::Step;
 
 /// Events that one call fetches; the others wait in the kernel.
 const EVENTS: usize = 512;
@@ -77,7 +80,6 @@ impl Watched {
 
 pub struct Epoll {
     fd: OwnedFd,
-    is_precise: bool,
     /// Addresses to connect to.
     addresses: Vec<SockAddr>,
     buffers: Buffers,
@@ -100,7 +102,6 @@ impl Epoll {
         };
         Ok(Epoll {
             fd: epoll::create(CreateFlags::CLOEXEC)?,
-            is_precise: true,
             addresses,
             buffers: Buffers::new(),
             slots: Vec::new(),
@@ -272,19 +273,21 @@ impl Epoll {
         let mut left = timeout.unwrap_or(NO_LIMIT);
         let gather = (Nanos::from(min_wait_us) * MICROSECOND).min(left);
         if gather > 0 {
+            let until = clock::monotonic() + left;
             sleep(gather);
             if self.fetch(0)? > 0 {
                 return Ok(());
             }
-            left -= gather;
+            left = until.saturating_sub(clock::monotonic());
         }
         self.fetch(left).map(|_| ())
     }
 
-    /// Waits for events up to `timeout` and notes them. Returns their number.
+    /// Waits for events for the first step of `timeout` and notes them. Returns their number. The driver, which comes
+    /// again with what is left, knows the time best.
     fn fetch(&mut self, timeout: Nanos) -> io::Result<usize> {
         let mut events = std::mem::take(&mut self.events);
-        let found = calls::wait(&self.fd, &mut events, timeout, &mut self.is_precise).map(<[Event]>::len);
+        let found = calls::wait(&self.fd, &mut events, Step::of(timeout)).map(<[Event]>::len);
         for event in &events[..*found.as_ref().unwrap_or(&0)] {
             self.note(event.data.u64(), event.flags);
         }
