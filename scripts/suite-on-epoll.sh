@@ -25,10 +25,6 @@ for word in "$@"; do
     esac
 done
 [ ${#ways[@]} -gt 0 ] || ways=(asked refused)
-if [ ${#parts[@]} -eq 0 ]; then
-    # shellcheck disable=SC2207 # no name has a blank
-    parts=(lib alone tidy rooms $(sed -n 's/^mod \([a-z0-9_]*\);$/\1/p' tests/suite/main.rs | grep -v '^common$'))
-fi
 logs=target/suite-on-epoll
 
 # io_uring's calls have the same numbers (425 to 427) on every architecture.
@@ -51,6 +47,9 @@ on_epoll() {
 
 built() { sed -n "s#^ *Executable .*$1 (\(.*\))#\1#p" "$logs/build"; }
 
+# Prints the tests of tests/suite whose names are like this.
+listed() { "$(built tests/suite/main.rs)" --list --format terse 2>/dev/null | sed -n "s/^\($1\): test$/\1/p"; }
+
 run_part() {
     local way=$1 part=$2 log=$logs/$1.$2 rc=0 program only=()
     case $part in
@@ -60,7 +59,8 @@ run_part() {
     *)
         program=$(built tests/suite/main.rs)
         # By their names: a filter finds what it is any part of.
-        mapfile -t only < <("$program" --list --format terse 2>/dev/null | sed -n "s/^\($part::.*\): test$/\1/p")
+        mapfile -t only < <(listed "$part::.*")
+        [ ${#only[@]} -gt 0 ] || { echo "error: no test is in \`$part\`" >&2 && exit 2; }
         only+=(--exact)
         ;;
     esac
@@ -78,6 +78,9 @@ mkdir -p "$logs"
 if ! cargo test --locked --no-run >"$logs/build" 2>&1; then
     cat "$logs/build" >&2
     exit 1
+fi
+if [ ${#parts[@]} -eq 0 ]; then
+    mapfile -t parts < <(printf '%s\n' lib alone tidy rooms && listed '.*' | sed 's/::.*//' | uniq)
 fi
 all_passed=true
 for way in "${ways[@]}"; do

@@ -9,7 +9,7 @@ use crate::cli::ProbeArgs;
 use crate::error::{ExitCode, Failure, Reason, one_line, safe_json};
 use crate::host::cpus::cpu_list;
 use crate::host::preflight::{files_needed, memlock_needed, ring_bytes};
-use crate::host::{self, CpuQuota, HostError, HostFacts, Io, IoUse, Limit, Need, Note};
+use crate::host::{self, CpuQuota, HostError, HostFacts, Io, IoChoice, IoUse, Limit, Need, Note};
 use crate::net::{self, Net, Options};
 use crate::server::LISTEN_BACKLOG;
 
@@ -209,7 +209,11 @@ fn text(found: &Findings) -> String {
 fn ring_rows(found: &Findings) -> Vec<(&'static str, String)> {
     let features = match &found.ring {
         Ok(features) => features,
-        Err(reason) => return vec![("io_uring", format!("NO: {reason}"))],
+        Err(reason) => {
+            let no = if was_tried(found) { "NO: " } else { "" };
+            let reason = reason.strip_prefix("io_uring: ").unwrap_or(reason);
+            return vec![("io_uring", format!("{no}{reason}"))];
+        }
     };
     let has = |there: bool| if there { "yes" } else { "no" };
     let deferred = has(features.defer_taskrun);
@@ -225,6 +229,11 @@ fn ring_rows(found: &Findings) -> Vec<(&'static str, String)> {
             format!("{} (Linux 6.12)", has(features.min_wait)),
         ),
     ]
+}
+
+/// Returns false if nobody knows whether io_uring is allowed: some filters kill a process that asks.
+fn was_tried(found: &Findings) -> bool {
+    found.io.asked != IoChoice::Epoll
 }
 
 fn size(need: &Need) -> String {
@@ -258,7 +267,7 @@ fn document(found: &Findings) -> Value {
             "defer_taskrun": f.defer_taskrun,
             "min_wait": f.min_wait,
         }),
-        Err(reason) => json!({ "allowed": false, "reason": reason }),
+        Err(reason) => json!({ "allowed": was_tried(found).then_some(false), "reason": reason }),
     };
     json!({
         "schema": "llmload-uring-probe/1",
@@ -287,7 +296,7 @@ fn document(found: &Findings) -> Value {
 mod tests {
     use super::*;
     use crate::host::preflight::decide;
-    use crate::host::{IoChoice, UringFacts, UringRefusal};
+    use crate::host::{UringFacts, UringRefusal};
 
     const MIB: u64 = 1024 * 1024;
 
@@ -389,7 +398,7 @@ mod tests {
         assert_eq!(failure.exit, ExitCode::Host);
         assert_eq!(failure.to_string().matches("error: ").count(), 2);
         assert_eq!(failure.to_string().matches("hint: ").count(), 2);
-        assert!(text(&found).contains("io_uring        NO: io_uring: io_uring_setup is refused"));
+        assert!(text(&found).contains("io_uring        NO: io_uring_setup is refused"));
         assert!(text(&found).contains("a run of 10000 VUs on 3 cores does NOT fit"));
         let document = document(&found);
         assert_eq!(document["fits"], false);
@@ -410,7 +419,7 @@ mod tests {
         let text = text(&found);
         for part in [
             "sockets         driven by epoll, because io_uring cannot be used\n",
-            "io_uring        NO: io_uring: it is disabled by kernel.io_uring_disabled = 2",
+            "io_uring        NO: it is disabled by kernel.io_uring_disabled = 2",
             "locked memory   8192 KiB, needed 0 KiB\n",
             "a run of 1000 VUs on 3 cores fits\n",
             "fix for io_uring: sudo sysctl -w kernel.io_uring_disabled=0\n",
@@ -421,6 +430,17 @@ mod tests {
         assert_eq!(document["io"]["driver"], "epoll");
         assert_eq!(document["fits"], true);
         assert!(problems(&findings_of(IoChoice::Uring, forbid, 1000)).is_some());
+    }
+
+    /// Some filters kill a process that only tries, so that nothing is known then, and nothing is claimed.
+    #[test]
+    fn whoever_asks_for_epoll_is_told_nothing_about_io_uring() {
+        let not_tried = |facts: &mut HostFacts| facts.uring = Err(UringRefusal::NotTried);
+        let found = findings_of(IoChoice::Epoll, not_tried, 1000);
+        assert!(problems(&found).is_none());
+        let row = "io_uring        it was not tried, because epoll was asked for\n";
+        assert!(text(&found).contains(row), "{}", text(&found));
+        assert_eq!(document(&found)["io_uring"]["allowed"], Value::Null);
     }
 
     #[test]

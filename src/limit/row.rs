@@ -7,7 +7,7 @@ use crate::error::ExitCode;
 use crate::limit::evidence::Decision;
 use crate::limit::search::{End, LessSureEnds, Over, Purpose};
 use crate::metrics::Distribution;
-use crate::result::{Host, LimitReason};
+use crate::result::{Host, IoFigures, LimitReason};
 use crate::units::{Nanos, millis};
 
 /// Some percentiles of a metric, in milliseconds; null if it has no values.
@@ -204,12 +204,19 @@ pub struct RunFigures {
     pub version: String,
 }
 
+/// What the document of a search says of its generator for all probes; the key is where a run's document has it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SearchClient {
+    pub io: IoFigures,
+}
+
 /// The document of a search.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LimitResult {
     pub schema: &'static str,
     pub config: Value,
     pub host: Host,
+    pub client: SearchClient,
     pub run: RunFigures,
     pub search: SearchFigures,
     pub answer: Answer,

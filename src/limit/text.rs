@@ -218,7 +218,11 @@ fn facts(result: &LimitResult) -> Vec<(&'static str, String)> {
         }
     };
     if !result.probes.is_empty() {
-        facts.push(("generator", generator));
+        let driven = match result.client.io.is_uring() {
+            true => String::new(),
+            false => format!("; sockets driven by {}", one_line(&result.client.io.driver)),
+        };
+        facts.push(("generator", generator + &driven));
     }
     if let Some(before) = answer.degraded_from {
         let text = format!(

@@ -79,6 +79,11 @@ impl IoFigures {
             reason: None,
         }
     }
+
+    /// Returns true if this is the driver that need not be mentioned.
+    pub fn is_uring(&self) -> bool {
+        self.driver == "io_uring"
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

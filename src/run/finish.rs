@@ -304,16 +304,21 @@ pub(super) fn generator(ready: &Ready, details_unwritten: u64, suspended_before:
     GeneratorFacts {
         cpus: ready.cpus.workers.clone(),
         stamp_source: stamp_source(ready),
-        io: IoFigures {
-            driver: ready.io.io.name().to_owned(),
-            reason: ready.io.reason.clone(),
-        },
+        io: io_figures(ready),
         quickack: ready.engine.quickack,
         tls_verified: tls_verified(ready),
         details_unwritten,
         run_delay_counted: clock::run_delay().is_some(),
         suspended: clock::suspended().saturating_sub(suspended_before),
         throttled: ready.quota.throttled().map(|t| (t.periods, t.throttled)),
+    }
+}
+
+/// Returns what drives the sockets, and why if nobody asked for it.
+pub(super) fn io_figures(ready: &Ready) -> IoFigures {
+    IoFigures {
+        driver: ready.io.io.name().to_owned(),
+        reason: ready.io.reason.clone(),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::discover::{Approach, Discovery};
 use crate::engine::{EngineOptions, RequestIds};
 use crate::export::{Needs, kept};
 use crate::host::preflight::ring_bytes;
-use crate::host::{self, CpuPlan, CpuQuota, HostFacts, Io, IoUse, Need, Note, plan_cpus};
+use crate::host::{self, CpuPlan, CpuQuota, HostFacts, Io, IoUse, Need, plan_cpus};
 use crate::net;
 use crate::plan::Plan;
 use crate::server;
@@ -109,8 +109,10 @@ pub fn set_up(
     if (need.addresses, need.sources) != before {
         host::check(&mut host, &need)?;
     }
-    for n in found.iter().flat_map(|found| &found.notes) {
-        note(n);
+    // Not before: whoever has mistyped a target is told of that alone.
+    let notes = io.note().into_iter();
+    for n in notes.chain(found.iter().flat_map(|found| found.notes.clone())) {
+        note(&n);
     }
     check_requests(config, args, &found)?;
     note_whole_answers(config, &found, note);
@@ -161,8 +163,7 @@ fn check_host(
     sources::check(config)?;
     histories::check(config, plan, host)?;
     let notes = host::check(host, need)?;
-    let notes = io.note().into_iter().chain(notes.iter().map(Note::to_string));
-    notes.for_each(|n| note(&n));
+    notes.iter().for_each(|n| note(&n.to_string()));
     Ok(io)
 }
 

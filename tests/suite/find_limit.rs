@@ -280,6 +280,8 @@ fn goodput_is_an_slo_and_a_limit_below_the_expected_one_fails() {
             "8s-10s",
             "--expect",
             ">=50",
+            "--io",
+            "epoll",
             "-o",
             path.to_str().unwrap(),
         ],
@@ -296,6 +298,12 @@ fn goodput_is_an_slo_and_a_limit_below_the_expected_one_fails() {
     );
     // Goodput counts failures, so no SLO about them is added.
     assert_eq!(result["search"]["slos"].as_array().unwrap().len(), 1);
+    // What drove the sockets is told, as of a run.
+    assert_eq!(
+        result["client"]["io"],
+        serde_json::json!({ "driver": "epoll", "reason": null })
+    );
+    assert!(said.contains("; sockets driven by epoll"), "{said}");
 }
 
 #[test]

@@ -71,7 +71,7 @@ mod tests {
                 left -= length(Step::of(left));
                 steps += 1;
             }
-            assert!(steps <= 4, "{whole}: {steps}");
+            assert!(steps <= 6, "{whole}: {steps}");
         }
     }
 

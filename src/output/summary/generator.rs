@@ -26,7 +26,7 @@ pub(super) fn write(page: &mut Page, result: &RunResult) {
     if c.stamp_source == StampSource::User {
         facts.push("user stamps".to_owned());
     }
-    if let Some(io) = c.io.as_ref().filter(|io| io.driver != "io_uring") {
+    if let Some(io) = c.io.as_ref().filter(|io| !io.is_uring()) {
         facts.push(format!("sockets driven by {}", one_line(&io.driver)));
     }
     if !c.quickack {

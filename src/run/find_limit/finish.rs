@@ -14,8 +14,8 @@ use crate::error::{ExitCode, Failure, Reason};
 use crate::host::CpuQuota;
 use crate::judge::Judged;
 use crate::limit::{
-    self, Decision, End, LimitResult, Percentiles, Period, ProbeRow, Purpose, RunFigures, SearchFigures, Slo,
-    SloFigures, SloRow,
+    self, Decision, End, LimitResult, Percentiles, Period, ProbeRow, Purpose, RunFigures, SearchClient,
+    SearchFigures, Slo, SloFigures, SloRow,
 };
 use crate::metrics::{Distribution, MetricId, SeriesTotals};
 use crate::net::clock;
@@ -26,7 +26,7 @@ use crate::result::{
     StoppedBy, rfc3339,
 };
 use crate::run::beside::Beside;
-use crate::run::finish::{generator, host, origins};
+use crate::run::finish::{generator, host, io_figures, origins};
 use crate::run::{Finished, Ready};
 use crate::run::{failures, server_metrics};
 use crate::units::{Nanos, seconds};
@@ -260,6 +260,9 @@ pub fn finish(
         schema: limit::SCHEMA,
         config: serde_json::to_value(&hunt.asked.config).unwrap_or(Value::Null),
         host: host(&hunt.ready),
+        client: SearchClient {
+            io: io_figures(&hunt.ready),
+        },
         run: RunFigures {
             profile: hunt.asked.plan.profile.clone(),
             target: origins(&hunt.ready),
