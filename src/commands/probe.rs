@@ -179,6 +179,7 @@ fn text(found: &Findings) -> String {
     };
     let locked = limit(facts.memlock, memlock_needed(facts.ipc_lock, need), 1024, " KiB");
     row("locked memory", format!("{locked}{exempt}"));
+    row("memory", memory(found));
     let (first, last) = facts.local_ports;
     row(
         "local ports",
@@ -204,6 +205,13 @@ fn text(found: &Findings) -> String {
         row("note", line);
     }
     out
+}
+
+fn memory(found: &Findings) -> String {
+    let available = found.facts.memory_available;
+    let free = available.map_or("unknown".to_owned(), |bytes| format!("{} MiB free", bytes >> 20));
+    let needed = found.need.memory_bytes_min().div_ceil(1 << 20);
+    format!("{free}, needed {needed} MiB and what the kernel keeps for connections")
 }
 
 fn ring_rows(found: &Findings) -> Vec<(&'static str, String)> {
@@ -284,6 +292,7 @@ fn document(found: &Findings) -> Value {
             "needed": files_needed(&found.need) },
         "memlock_bytes": { "soft": facts.memlock.soft, "hard": facts.memlock.hard,
             "needed": memlock_needed(facts.ipc_lock, &found.need), "exempt": facts.ipc_lock },
+        "memory_bytes": { "available": facts.memory_available, "needed": found.need.memory_bytes_min() },
         "local_ports": { "first": facts.local_ports.0, "last": facts.local_ports.1, "needed": found.need.vus },
         "somaxconn": facts.somaxconn,
         "problems": errors.iter().map(HostError::reason)
@@ -321,6 +330,7 @@ mod tests {
             refused_call: None,
             address_space: Limit::UNKNOWN,
             address_space_used: 0,
+            memory_available: Some(8192 * MIB),
             uring: Ok(UringFacts {
                 defer_taskrun: true,
                 min_wait: true,
@@ -374,6 +384,7 @@ mod tests {
                  \x20 minimum wait  yes (Linux 6.12)\n\
                  open files      4096, needed 1112\n\
                  locked memory   8192 KiB, needed {needed} KiB\n\
+                 memory          8192 MiB free, needed 31 MiB and what the kernel keeps for connections\n\
                  local ports     28232 (32768-60999), needed 1000 per address of the target\n\
                  listen queue    4096 (net.core.somaxconn)\n\
                  verdict         a run of 1000 VUs on 3 cores fits\n"

@@ -7,6 +7,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::cpus::parse_cpu_list;
 use super::io::IoChoice;
+use super::memory::available_bytes;
 use super::uring::{self, UringFacts, UringRefusal};
 
 /// Number of CPUs that our affinity masks can hold.
@@ -77,6 +78,8 @@ pub struct HostFacts {
     /// Limit of the address space in bytes, and how much of it is in use.
     pub address_space: Limit,
     pub address_space_used: u64,
+    /// Bytes of memory that are free, on the host, in its control group and below its limits, if that is known.
+    pub memory_available: Option<u64>,
 }
 
 const OPEN_FILES: &str = "Max open files";
@@ -93,6 +96,8 @@ impl HostFacts {
     /// kill a process that does.
     pub fn read_for(io: IoChoice) -> Self {
         let status = read_text("/proc/self/status");
+        let address_space = Limit::read(ADDRESS_SPACE);
+        let address_space_used = kibibytes(&status, "VmSize:") * 1024;
         HostFacts {
             kernel: kernel_release(),
             cpu_model: cpu_model(),
@@ -108,8 +113,9 @@ impl HostFacts {
                 IoChoice::Auto | IoChoice::Uring => uring::try_ring(&status),
             },
             refused_call: refused_call(),
-            address_space: Limit::read(ADDRESS_SPACE),
-            address_space_used: kibibytes(&status, "VmSize:") * 1024,
+            address_space,
+            address_space_used,
+            memory_available: available_bytes(address_space, address_space_used),
         }
     }
 

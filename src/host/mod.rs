@@ -17,7 +17,7 @@ pub use cpu_list::CpuList;
 pub use cpus::{CpuPlan, plan_cpus};
 pub use facts::{CPU_COUNT_MAX, HostFacts, Limit, allowed_cpus, raise_open_files};
 pub use io::{Io, IoChoice, IoUse};
-pub use memory::{answer_bytes_max, available_bytes};
+pub use memory::answer_bytes_max;
 pub use preflight::{HostError, Need, Note, check};
 pub use quota::{CpuQuota, Throttled};
 pub use source_list::{SOURCES_MAX, SourceList};

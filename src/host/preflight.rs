@@ -28,6 +28,8 @@ const THREADS_OF_PROGRAM: u32 = 6;
 const THREAD_ADDRESS_BYTES: u64 = 66 * 1024 * 1024;
 /// Memory of one connection and its user, rounded up: task, request, unread answer.
 const MEMORY_PER_VU: u64 = 16 * 1024;
+/// The same where users wait for their next token, as most do: what a run is refused for if it is missing.
+const MEMORY_PER_WAITING_VU: u64 = 6 * 1024;
 /// Memory of one core besides its buffers, rounded up: figures, snapshots, an executor.
 const MEMORY_PER_CORE: u64 = 8 * 1024 * 1024;
 
@@ -67,6 +69,12 @@ impl Need {
     /// Returns the bytes of memory that the run may use.
     pub(super) fn memory_bytes(&self) -> u64 {
         u64::from(self.cores) * (MEMORY_PER_CORE + self.ring_bytes) + u64::from(self.vus) * MEMORY_PER_VU
+    }
+
+    /// Returns the bytes of memory without which the run cannot go on.
+    pub fn memory_bytes_min(&self) -> u64 {
+        u64::from(self.cores) * (MEMORY_PER_CORE + self.ring_bytes)
+            + u64::from(self.vus) * MEMORY_PER_WAITING_VU
     }
 
     /// Returns the bytes of address space that the run needs in addition.
@@ -126,6 +134,12 @@ pub enum HostError {
         /// Bytes.
         needed: u64,
     },
+    /// All values are in bytes.
+    AvailableMemory {
+        found: u64,
+        needed: u64,
+        vus: u32,
+    },
     Threads {
         found: u32,
         needed: u32,
@@ -153,6 +167,12 @@ impl HostError {
                 (needed >> 20) + 1
             ))
             .hint("free some memory, or use fewer --vus"),
+            HostError::AvailableMemory { found, needed, vus } => Reason::new(format!(
+                "memory: {} MiB are free, but {vus} users need {} MiB",
+                found >> 20,
+                (needed >> 20) + 1
+            ))
+            .hint("free some memory, use fewer --vus, or divide the run among hosts (--shard)"),
             HostError::Threads {
                 found,
                 needed,
@@ -301,6 +321,7 @@ pub fn decide(facts: &HostFacts, need: &Need) -> Result<Vec<Note>, Vec<HostError
             .filter(|(name, _)| need.io.needs_call(name))
             .map(|(name, reason)| HostError::Call { name, reason }),
         missing_address_space(facts, need),
+        missing_memory(facts, need),
     ]
     .into_iter()
     .flatten()
@@ -373,6 +394,15 @@ fn missing_address_space(facts: &HostFacts, need: &Need) -> Option<HostError> {
         need.address_bytes(),
     );
     (limit < used + needed).then_some(HostError::AddressSpace { limit, used, needed })
+}
+
+fn missing_memory(facts: &HostFacts, need: &Need) -> Option<HostError> {
+    let (found, needed) = (facts.memory_available?, need.memory_bytes_min());
+    (found < needed).then_some(HostError::AvailableMemory {
+        found,
+        needed,
+        vus: need.vus,
+    })
 }
 
 fn notes(facts: &HostFacts, need: &Need) -> Vec<Note> {

@@ -23,6 +23,7 @@ fn able() -> HostFacts {
         refused_call: None,
         address_space: Limit::UNKNOWN,
         address_space_used: 0,
+        memory_available: Some(4096 * MIB),
         uring: Ok(UringFacts {
             defer_taskrun: true,
             min_wait: true,
@@ -40,6 +41,35 @@ const NEED: Need = Need {
     ring_bytes: ring_bytes(1024, 8192),
     backlog: 4096,
 };
+
+#[test]
+fn users_beyond_the_memory_are_refused_with_both_figures() {
+    let need = Need {
+        vus: 1_000_000,
+        sources: 40,
+        ..NEED
+    };
+    let host = HostFacts {
+        open_files: limit(2_000_000, 2_000_000),
+        ..able()
+    };
+    let errors = decide(&host, &need).unwrap_err();
+    let reasons: Vec<String> = errors.iter().map(|error| error.reason().what).collect();
+    assert_eq!(
+        reasons,
+        ["memory: 4096 MiB are free, but 1000000 users need 5868 MiB"]
+    );
+    let roomy = HostFacts {
+        memory_available: Some(6000 * MIB),
+        ..host.clone()
+    };
+    assert_eq!(decide(&roomy, &need), Ok(vec![]));
+    let unknown = HostFacts {
+        memory_available: None,
+        ..host
+    };
+    assert_eq!(decide(&unknown, &need), Ok(vec![]));
+}
 
 #[test]
 fn an_able_host_passes_without_a_note() {

@@ -94,8 +94,10 @@ fn ramp_stage(steps: &mut Vec<VuStep>, from: u32, stage: Stage, end: Nanos) {
         push(steps, VuStep { at: end, vus: target });
         return;
     }
-    let change = u64::from(target.abs_diff(from));
-    let before_end = |steps_left: u32| end - duration * u64::from(steps_left) / change;
+    let change = u128::from(target.abs_diff(from));
+    // A day has 8.64e13 nanoseconds: times the most VUs that is more than 64 bits hold.
+    let before_end =
+        |steps_left: u32| end - (u128::from(duration) * u128::from(steps_left) / change) as Nanos;
     for vus in from.saturating_add(1)..=target {
         push(
             steps,

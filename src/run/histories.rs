@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::error::{ExitCode, Failure, Mistakes, Reason};
-use crate::host::{self, HostFacts};
+use crate::host::HostFacts;
 use crate::plan::Plan;
 use crate::units::bytes;
 use crate::workload::PlannedHistories;
@@ -12,7 +12,7 @@ pub fn check(config: &Config, plan: &Plan, facts: &HostFacts) -> Result<(), Fail
     let Some(planned) = plan.planned_histories() else {
         return Ok(());
     };
-    let available = host::available_bytes(facts);
+    let available = facts.memory_available;
     let Some(reason) = available.and_then(|available| too_much(&planned, available)) else {
         return Ok(());
     };
@@ -44,7 +44,7 @@ fn too_much(planned: &PlannedHistories, available: u64) -> Option<Reason> {
 /// than were planned for do not end sessions, and never less than the plan.
 pub fn bytes_max(plan: &Plan, facts: &HostFacts) -> usize {
     let planned = plan.planned_histories().map_or(0, |planned| planned.all);
-    let half = host::available_bytes(facts).map_or(0, |bytes| bytes / 2);
+    let half = facts.memory_available.map_or(0, |bytes| bytes / 2);
     usize::try_from(planned.max(half)).unwrap_or(usize::MAX)
 }
 

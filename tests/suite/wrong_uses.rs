@@ -37,12 +37,17 @@ const VALUES: [(&str, &str, i32, &str); 58] = [
     ("--vus", "1.5", 2, "`1.5` is not a whole number"),
     ("--vus", "0", 104, "`0` is below the minimum of 1"),
     ("--vus", "-5", 104, "`-5` is below the minimum of 1"),
-    ("--vus", "100001", 104, "`100001` is above the limit of 100000"),
+    (
+        "--vus",
+        "10000001",
+        104,
+        "`10000001` is above the limit of 10000000",
+    ),
     (
         "--vus",
         "99999999999",
         104,
-        "`99999999999` is above the limit of 100000",
+        "`99999999999` is above the limit of 10000000",
     ),
     ("--iterations", "0", 104, "`0` is below the minimum of 1"),
     (
@@ -74,7 +79,12 @@ const VALUES: [(&str, &str, i32, &str); 58] = [
     ),
     ("--warmup", "25h", 104, "`25h` is longer than the limit of 24h"),
     ("--stages", "10s", 2, "`10s` is not a stage"),
-    ("--stages", "10s:100001", 104, "more VUs than the limit of 100000"),
+    (
+        "--stages",
+        "10s:10000001",
+        104,
+        "more VUs than the limit of 10000000",
+    ),
     ("--stages", "10s:x/s", 2, "`x/s` is not a rate"),
     (
         "--stages",

@@ -34,7 +34,7 @@ fn a_value_that_is_not_of_its_form_is_2_and_one_beyond_its_limits_104() {
         2,
         &[
             "error: --vus: `abc` is not a whole number",
-            "hint: write digits alone, from 1 to 100000",
+            "hint: write digits alone, from 1 to 10000000",
         ],
     );
     says("smoke -u 1k", 2, &["--vus: `1k` is not a whole number"]);
@@ -51,7 +51,7 @@ fn a_value_that_is_not_of_its_form_is_2_and_one_beyond_its_limits_104() {
     says(
         "smoke --vus 99999999999",
         104,
-        &["`99999999999` is above the limit of 100000"],
+        &["`99999999999` is above the limit of 10000000"],
     );
     says(
         "smoke -d 10x",
@@ -64,9 +64,9 @@ fn a_value_that_is_not_of_its_form_is_2_and_one_beyond_its_limits_104() {
         &["--duration: `-1s` is shorter than the minimum of 1ms"],
     );
     says(
-        "smoke --stages 10s:100001",
+        "smoke --stages 10s:10000001",
         104,
-        &["--stages: stage `10s:100001` has more VUs than the limit of 100000"],
+        &["--stages: stage `10s:10000001` has more VUs than the limit of 10000000"],
     );
     says(
         "smoke --max-tokens 200-50",

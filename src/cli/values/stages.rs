@@ -115,8 +115,8 @@ mod tests {
         assert!(refused("10x:5").contains("unknown unit `x`"));
         assert!(refused("10s:-5").contains("fewer VUs than the minimum of 0"));
         assert!(refused("-10s:5").contains("shorter than the minimum of 0s"));
-        assert!(refused("10s:100001").contains("more VUs than the limit of 100000"));
-        assert!(refused("10s:99999999999").contains("more VUs than the limit of 100000"));
+        assert!(refused("10s:10000001").contains("more VUs than the limit of 10000000"));
+        assert!(refused("10s:99999999999").contains("more VUs than the limit of 10000000"));
         assert!(refused("25h:1").contains("longer than the limit of 24h"));
         assert!(refused(&vec!["1s:1"; 1_001].join(",")).contains("1001 stages"));
     }

@@ -213,7 +213,7 @@ analysis:
          hint: use a share such as `0.3`, or any number above 0",
         "error: p.yaml:5: servers[1]: the name `Thinker` is already in use\nhint: line 2 uses it",
         "error: p.yaml:7: unknown key `servers[1].wieght`\nhint: did you mean `weight`?",
-        "error: p.yaml:9: `workload.users`: `0` is below the minimum of 1\nhint: write a number from 1 to 100000",
+        "error: p.yaml:9: `workload.users`: `0` is below the minimum of 1\nhint: write a number from 1 to 10000000",
         "error: p.yaml:10: `workload.duration_seconds`: `two minutes` is not a duration: unknown unit `two minutes`\n\
          hint: write `10s`, `1m30s`, `500ms`, `2h`, or a plain number of seconds",
         "error: p.yaml:11: unknown key `workload.ramp_up`\nhint: did you mean `ramp_up_seconds`?",

@@ -47,7 +47,7 @@ fn vus_sets_the_peak_of_a_ramp_and_the_number_of_other_executors() {
         refused("smoke --batch-size 0").starts_with("error: --batch-size: `0` is below the minimum of 1")
     );
     assert!(refused("smoke --batch-size 4097").contains("`4097` is above the limit of 2048"));
-    assert!(refused("high-concurrency --vus 100001").contains("above the limit of 100000"));
+    assert!(refused("high-concurrency --vus 10000001").contains("above the limit of 10000000"));
 }
 
 #[test]

@@ -162,10 +162,10 @@ fn an_open_loop_that_cannot_run_says_why() {
         "11 VUs from the start are more than the most, 10"
     );
     let many = OpenLoop {
-        max_vus: 100_001,
+        max_vus: 10_000_001,
         ..ten
     };
-    assert_eq!(wrong("1", many), "100001 VUs are above the limit of 100000");
+    assert_eq!(wrong("1", many), "10000001 VUs are above the limit of 10000000");
     assert_eq!(
         wrong("1", open(Arrival::Gamma(0.001))),
         "the gamma shape 0.001 is outside the limits, 0.01 to 1000"

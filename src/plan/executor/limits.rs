@@ -155,7 +155,7 @@ mod tests {
             (constant(0, SECOND), "no VU ever runs"),
             (
                 constant(VUS_MAX + 1, SECOND),
-                "100001 VUs are above the limit of 100000",
+                "10000001 VUs are above the limit of 10000000",
             ),
             (constant(1, 0), "the run would last 0 s"),
             (
