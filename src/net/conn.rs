@@ -69,6 +69,10 @@ pub struct Conn {
     /// The connection waits for a later request. Data that arrives now is dropped and ends the connection.
     pub idle: bool,
     pub connecting: Connecting,
+    /// Which of the addresses it is connected to.
+    pub address: u32,
+    /// How often in a row an operation was begun again.
+    pub again: u8,
     /// It counts towards the limit of connects in flight.
     pub connect_turn: bool,
     pub connect_started: Nanos,
@@ -103,6 +107,8 @@ impl Conn {
             closing: false,
             idle: false,
             connecting: Connecting::No,
+            address: 0,
+            again: 0,
             connect_turn: false,
             connect_started: 0,
             connect_done: 0,

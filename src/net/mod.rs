@@ -17,6 +17,8 @@ mod stamping;
 #[cfg(debug_assertions)]
 mod tampered;
 mod timers;
+#[cfg(debug_assertions)]
+mod troubled;
 mod wait;
 
 use std::cell::RefCell;

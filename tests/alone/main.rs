@@ -6,6 +6,10 @@ mod allocations;
 #[path = "../common/load.rs"]
 mod load;
 mod net;
+mod net_in_trouble;
+#[allow(dead_code)] // Shared with the suite, which skips more.
+#[path = "../common/skipped.rs"]
+mod skipped;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

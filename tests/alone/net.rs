@@ -437,11 +437,13 @@ fn two_thousand_opens_and_closes_leave_no_descriptor() {
             "{before} before, {} after",
             descriptors()
         );
+        // On a ring in trouble a connection takes longer to close.
+        let lingers = std::env::var_os("LLMLOAD_TEST_RING_TROUBLES").map_or(2, |_| 20);
         let counters = net.counters();
         assert_eq!(counters.connections_opened, CYCLES as u64);
         assert_eq!((counters.connections_open, counters.cq_overflows), (0, 0));
         assert!(
-            (2..=TASKS as u64 * 2).contains(&counters.connections_peak),
+            (2..=TASKS as u64 * lingers).contains(&counters.connections_peak),
             "{counters:?}"
         );
     });

@@ -117,7 +117,11 @@ pub fn program() -> Command {
         command.env_remove(name);
     }
     // What drives the sockets may be chosen for all tests.
-    for name in ["LLMLOAD_IO", "LLMLOAD_TEST_EPOLL_TROUBLES"] {
+    for name in [
+        "LLMLOAD_IO",
+        "LLMLOAD_TEST_EPOLL_TROUBLES",
+        "LLMLOAD_TEST_RING_TROUBLES",
+    ] {
         command.envs(std::env::var(name).map(|value| (name, value)));
     }
     command

@@ -66,6 +66,7 @@ mod push;
 mod reading;
 mod real_servers;
 mod report_page;
+mod ring_troubles;
 mod row_sessions;
 mod secrets;
 mod server_metrics;

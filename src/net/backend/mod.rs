@@ -10,7 +10,9 @@ use socket2::SockAddr;
 
 use crate::host::Io;
 use crate::net::epoll::Epoll;
-use crate::net::ring::Ring;
+use crate::net::ring::{Ring, Sizes};
+#[cfg(debug_assertions)]
+use crate::net::troubled::Troubled;
 use crate::units::Nanos;
 
 /// The kind of an operation, kept in the top byte of `user_data`.
@@ -89,6 +91,9 @@ pub struct Features {
 pub enum Backend {
     Ring(Ring),
     Epoll(Epoll),
+    /// A ring that a test has asked to be in trouble.
+    #[cfg(debug_assertions)]
+    Troubled(Troubled),
 }
 
 macro_rules! each {
@@ -96,6 +101,8 @@ macro_rules! each {
         match $self {
             Backend::Ring($one) => $call,
             Backend::Epoll($one) => $call,
+            #[cfg(debug_assertions)]
+            Backend::Troubled($one) => $call,
         }
     };
 }
@@ -104,7 +111,9 @@ impl Backend {
     /// Sets up what `io` names. This must run on the thread that will use it.
     pub fn new(io: Io, connections: u32, addresses: Vec<SockAddr>) -> io::Result<Backend> {
         Ok(match io {
-            Io::Uring => Backend::Ring(Ring::new(connections, addresses)?),
+            #[cfg(debug_assertions)]
+            Io::Uring if Troubled::is_wanted() => Backend::Troubled(Troubled::new(connections, addresses)?),
+            Io::Uring => Backend::Ring(Ring::new(Sizes::of(connections), addresses)?),
             Io::Epoll => Backend::Epoll(Epoll::new(addresses)?),
         })
     }
@@ -112,6 +121,8 @@ impl Backend {
     pub fn features(&self) -> Features {
         match self {
             Backend::Ring(ring) => ring.features,
+            #[cfg(debug_assertions)]
+            Backend::Troubled(ring) => ring.features(),
             Backend::Epoll(_) => Features {
                 io: Io::Epoll,
                 defer_taskrun: false,
@@ -127,6 +138,11 @@ impl Backend {
 
     pub fn connect(&mut self, fd: &OwnedFd, address: usize, key: Key) -> io::Result<()> {
         each!(self, io => io.connect(fd, address, key))
+    }
+
+    /// Waits for the end of a connect that is under way.
+    pub fn await_connect(&mut self, fd: &OwnedFd, address: usize, key: Key) -> io::Result<()> {
+        each!(self, io => io.await_connect(fd, address, key))
     }
 
     /// Receives until a completion without `more`.
@@ -175,6 +191,8 @@ impl Backend {
     pub fn enter(&mut self, wait: Wait, want: usize) -> io::Result<()> {
         match self {
             Backend::Ring(ring) => ring.enter(wait, want),
+            #[cfg(debug_assertions)]
+            Backend::Troubled(ring) => ring.enter(wait, want),
             Backend::Epoll(epoll) => epoll.enter(wait),
         }
     }
@@ -188,6 +206,8 @@ impl Backend {
     ) {
         match self {
             Backend::Ring(ring) => ring.drain(out, max),
+            #[cfg(debug_assertions)]
+            Backend::Troubled(ring) => ring.drain(out, max),
             Backend::Epoll(epoll) => epoll.drain(out, max, descriptors),
         }
     }
@@ -195,8 +215,25 @@ impl Backend {
     pub fn overflows(&mut self) -> u32 {
         match self {
             Backend::Ring(ring) => ring.overflows(),
+            #[cfg(debug_assertions)]
+            Backend::Troubled(ring) => ring.overflows(),
             Backend::Epoll(_) => 0,
         }
+    }
+
+    /// Returns true if the kernel has not taken all that was queued.
+    pub fn has_queued(&mut self) -> bool {
+        match self {
+            Backend::Ring(ring) => ring.has_queued(),
+            #[cfg(debug_assertions)]
+            Backend::Troubled(ring) => ring.has_queued(),
+            Backend::Epoll(_) => false,
+        }
+    }
+
+    /// Returns true if a receive would find a buffer.
+    pub fn has_free_buffers(&self) -> bool {
+        each!(self, io => io.has_free_buffers())
     }
 
     pub fn buffers_lent(&self) -> u16 {

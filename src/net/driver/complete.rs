@@ -4,6 +4,7 @@ use std::io;
 
 use socket2::SockRef;
 
+use super::again::is_interrupted;
 use super::{Driver, key, plain_key};
 use crate::net::backend::{Completion, Key, Op};
 use crate::net::conn::{ConnId, Connecting, Ended, Filled, NO_BUFFER};
@@ -12,7 +13,7 @@ impl Driver {
     pub(super) fn complete(&mut self, completion: &Completion) -> io::Result<()> {
         let Key { op, slot, generation } = completion.key;
         match op {
-            Op::Kick => return self.complete_kick(),
+            Op::Kick => return self.complete_kick(completion.result),
             Op::Accept => return self.complete_accept(completion),
             Op::Close => return Ok(()),
             Op::Connect | Op::Recv | Op::Send | Op::Cancel => {}
@@ -38,6 +39,9 @@ impl Driver {
     }
 
     pub(super) fn complete_connect(&mut self, id: ConnId, result: i32) -> io::Result<()> {
+        if self.connect_again(id, result)? {
+            return Ok(());
+        }
         self.connects_in_flight -= 1;
         self.end_connect_turn(id);
         let now = self.now;
@@ -47,7 +51,8 @@ impl Driver {
             errno @ (libc::ECONNRESET | libc::EPIPE) => errno,
             _ => 0,
         };
-        let result = if conn.broken == 0 { result } else { 0 };
+        let is_made = conn.broken != 0 || result == -libc::EISCONN;
+        let result = if is_made { 0 } else { result };
         conn.connecting = Connecting::Done(-result.min(0));
         conn.connect_done = now;
         if conn.closing {
@@ -85,6 +90,7 @@ impl Driver {
         let mut ended = None;
         match (completion.result, completion.buffer) {
             (n, Some(buffer)) if n > 0 => {
+                self.conns[slot].again = 0;
                 if !self.deliver(slot, buffer, n as usize) {
                     ended = Some(Ended::Eof);
                 }
@@ -94,6 +100,7 @@ impl Driver {
                 ended = Some(ended_from(n));
             }
             (n, None) if -n == libc::ENOBUFS => self.counters.buffer_shortages += 1,
+            (n, None) if is_interrupted(n) && self.may_begin_again(id) => {}
             (n, None) => ended = Some(ended_from(n)),
         }
         if let Some(ended) = ended {
@@ -118,6 +125,10 @@ impl Driver {
             }
             None if -completion.result == libc::ENOBUFS => {
                 self.counters.buffer_shortages += 1;
+                self.rearm.push((id.slot, id.generation));
+                return Ok(());
+            }
+            None if is_interrupted(completion.result) && self.may_begin_again(id) => {
                 self.rearm.push((id.slot, id.generation));
                 return Ok(());
             }
@@ -162,14 +173,19 @@ impl Driver {
         let bytes = self.backend.take_sent(completion);
         let conn = &mut self.conns[id.slot as usize];
         conn.sending = false;
-        if completion.result < 0 {
+        let is_again = !conn.closing && is_interrupted(completion.result) && self.may_begin_again(id);
+        let conn = &mut self.conns[id.slot as usize];
+        if completion.result < 0 && !is_again {
             conn.send_error = -completion.result;
             conn.spare = bytes;
             let owner = conn.owner;
             self.wake(owner);
             return Ok(());
         }
-        conn.send_from += completion.result as u32;
+        if !is_again {
+            conn.again = 0;
+            conn.send_from += completion.result as u32;
+        }
         if (conn.send_from as usize) < bytes.len() && !conn.closing {
             conn.in_flight += 1;
             conn.sending = true;
@@ -187,12 +203,16 @@ impl Driver {
         Ok(())
     }
 
-    pub(super) fn complete_kick(&mut self) -> io::Result<()> {
-        self.kicked = true;
+    pub(super) fn complete_kick(&mut self, result: i32) -> io::Result<()> {
+        // A read that was interrupted is no kick.
+        let is_kick = result > 0;
+        self.kicked |= is_kick;
         if let Some((fd, task)) = self.kick.take() {
             self.backend.read_kick(&fd, plain_key(Op::Kick))?;
             self.kick = Some((fd, task));
-            self.wake(task);
+            if is_kick {
+                self.wake(task);
+            }
         }
         Ok(())
     }

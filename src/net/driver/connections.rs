@@ -102,6 +102,7 @@ impl Driver {
         let key = key(Op::Connect, id);
         let conn = &mut self.conns[id.slot as usize];
         conn.connecting = Connecting::InFlight;
+        conn.address = address as u32;
         conn.connect_started = clock::monotonic();
         conn.in_flight += 1;
         if let Some(fd) = &conn.fd {

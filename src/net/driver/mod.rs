@@ -1,5 +1,6 @@
 //! The driver of one core queues operations, waits in the ring, and hands completions to the tasks that own them.
 
+mod again;
 mod complete;
 mod connections;
 mod tasks;
@@ -33,6 +34,9 @@ const STALL: Nanos = 10 * MILLISECOND;
 /// Longest wait. It is short so that a process that was stopped, or a thread that did not get its CPU back, shows as a
 /// late end of a wait even if nothing was due.
 const WAIT_MAX: Nanos = 100 * MILLISECOND;
+
+/// Calls to submit what is left at the end of a core.
+const SUBMIT_MAX: u32 = 1_000;
 
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -316,7 +320,7 @@ impl Driver {
     }
 
     fn rearm_receives(&mut self) -> io::Result<()> {
-        if self.backend.buffers_lent() == crate::net::ring::BUFFERS {
+        if !self.backend.has_free_buffers() {
             // Receives armed now would end at once, and the loop would spin until a task reads.
             return Ok(());
         }
@@ -335,9 +339,15 @@ impl Driver {
     /// Gives up the wakers at the end of the run, and with them the tasks that wait. Tasks hold the driver, and the
     /// driver holds their wakers, so without this neither would ever be freed.
     ///
-    /// Operations still queued are submitted first, because a queued close is the only owner of its descriptor.
+    /// Operations still queued are submitted first, because a queued close is the only owner of its descriptor; also
+    /// when a signal interrupts it.
     pub fn release_tasks(&mut self) -> io::Result<Vec<TaskSlot>> {
-        self.backend.enter(Wait::No, 0)?;
+        for _ in 0..SUBMIT_MAX {
+            self.backend.enter(Wait::No, 0)?;
+            if !self.backend.has_queued() {
+                break;
+            }
+        }
         Ok(std::mem::take(&mut self.tasks))
     }
 

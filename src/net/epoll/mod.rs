@@ -19,7 +19,7 @@ use socket2::SockAddr;
 
 use crate::net::backend::{Completion, Key, Op, Received, Wait};
 use crate::net::clock;
-use crate::net::ring::PAYLOAD_BYTES;
+use crate::net::ring::{BUFFERS, PAYLOAD_BYTES};
 use crate::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 use buffers::Buffers;
 use calls::{Connect, errno};
@@ -156,6 +156,11 @@ impl Epoll {
         // Over loopback it is done with the return of the first call, which cannot say so yet.
         self.go_on_connecting(fd, key);
         self.watch(fd, key)
+    }
+
+    /// A connect under way is waited for as any other is.
+    pub fn await_connect(&mut self, fd: &OwnedFd, address: usize, key: Key) -> io::Result<()> {
+        self.connect(fd, address, key)
     }
 
     fn go_on_connecting(&mut self, fd: &OwnedFd, key: Key) {
@@ -432,6 +437,10 @@ impl Epoll {
                 self.complete(key(Op::Kick), 8);
             }
         }
+    }
+
+    pub fn has_free_buffers(&self) -> bool {
+        self.buffers.lent() < BUFFERS
     }
 
     pub fn buffers_lent(&self) -> u16 {

@@ -62,6 +62,8 @@ impl Drop for Mapping {
 pub struct BufferRing {
     entries: Mapping,
     memory: Mapping,
+    /// How many there are: a power of two, at most `BUFFERS`.
+    count: u16,
     tail: u16,
     lent: u16,
     /// The buffers that we hold. Guards against giving one back twice.
@@ -69,23 +71,28 @@ pub struct BufferRing {
 }
 
 impl BufferRing {
-    pub fn register(io: &IoUring) -> std::io::Result<BufferRing> {
-        let entries = Mapping::new(BUFFERS as usize * size_of::<BufRingEntry>())?;
-        let memory = Mapping::new(BUFFERS as usize * BUFFER_BYTES)?;
-        // SAFETY: the mapping is page-aligned, as long as BUFFERS entries, and lives until after the io_uring
+    pub fn register(io: &IoUring, count: u16) -> std::io::Result<BufferRing> {
+        assert!(
+            count.is_power_of_two() && count <= BUFFERS,
+            "the kernel masks the ring index"
+        );
+        let entries = Mapping::new(count as usize * size_of::<BufRingEntry>())?;
+        let memory = Mapping::new(count as usize * BUFFER_BYTES)?;
+        // SAFETY: the mapping is page-aligned, as long as `count` entries, and lives until after the io_uring
         // is gone (field order in `Ring`).
         unsafe {
             io.submitter()
-                .register_buf_ring_with_flags(entries.at as u64, BUFFERS, GROUP, 0)?;
+                .register_buf_ring_with_flags(entries.at as u64, count, GROUP, 0)?;
         }
         let mut ring = BufferRing {
             entries,
             memory,
+            count,
             tail: 0,
             lent: 0,
             is_lent: [false; BUFFERS as usize],
         };
-        for id in 0..BUFFERS {
+        for id in 0..count {
             ring.put(id);
         }
         ring.publish();
@@ -100,8 +107,17 @@ impl BufferRing {
         self.lent
     }
 
+    /// Returns true if the kernel has a buffer to fill, or will have one with the next `publish`.
+    pub fn has_free(&self) -> bool {
+        self.lent < self.count
+    }
+
     /// Takes over buffer `id`, which the kernel has filled. It is ours until we give it back.
     pub fn lend(&mut self, id: u16) {
+        assert!(
+            id < self.count,
+            "the kernel filled buffer {id}, which there is not"
+        );
         assert!(
             !std::mem::replace(&mut self.is_lent[id as usize], true),
             "the kernel filled buffer {id} twice"
@@ -113,7 +129,7 @@ impl BufferRing {
     pub fn bytes(&self, id: u16, len: usize) -> &[u8] {
         assert!(self.is_lent[id as usize], "buffer {id} is with the kernel");
         assert!(len <= BUFFER_BYTES);
-        // SAFETY: `id` < BUFFERS by the check above, so the range lies in the mapping; nobody writes to a lent buffer
+        // SAFETY: `id` is lent, hence below `count`, so the range lies in the mapping; nobody writes to a lent buffer
         // until `give_back`, which needs `&mut self` and so ends this borrow.
         unsafe { std::slice::from_raw_parts(self.memory.at.add(id as usize * BUFFER_BYTES), len) }
     }
@@ -137,11 +153,11 @@ impl BufferRing {
     }
 
     fn put(&mut self, id: u16) {
-        let index = (self.tail & (BUFFERS - 1)) as usize;
-        // SAFETY: `index` < BUFFERS, so the entry lies in the page-aligned mapping; the kernel reads an entry only
+        let index = (self.tail & (self.count - 1)) as usize;
+        // SAFETY: `index` < `count`, so the entry lies in the page-aligned mapping; the kernel reads an entry only
         // once the tail has moved past it.
         let entry = unsafe { &mut *self.entries.at.cast::<BufRingEntry>().add(index) };
-        // SAFETY: `id` < BUFFERS at both call sites, so the address lies in the mapping.
+        // SAFETY: `id` < `count` at both call sites, so the address lies in the mapping.
         let at = unsafe { self.memory.at.add(id as usize * BUFFER_BYTES) };
         entry.set_addr(at as u64);
         entry.set_len(BUFFER_BYTES as u32);

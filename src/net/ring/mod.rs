@@ -6,9 +6,12 @@
 #![allow(unsafe_code)]
 
 mod buffers;
+mod sizes;
 mod sockets;
 
+use std::collections::VecDeque;
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use io_uring::types::{Fd, SubmitArgs, Timespec};
@@ -20,24 +23,11 @@ use crate::net::backend::{Completion, Features, Key, Op, Received, SLOTS_MAX, Wa
 use crate::units::{Nanos, SECOND};
 pub use buffers::{BUFFER_BYTES, BUFFERS};
 use buffers::{BufferRing, CONTROL_BYTES, PAYLOAD_AT};
+pub use sizes::{SUBMISSIONS, Sizes, completion_entries};
 pub use sockets::{choose_port_at_connect, enable_receive_stamps, receive_stamped};
 
 /// Bytes of a connection that fit into one buffer.
 pub const PAYLOAD_BYTES: usize = BUFFER_BYTES - PAYLOAD_AT;
-/// Number of submission queue entries. A larger burst is submitted in several system calls.
-pub const SUBMISSIONS: u32 = 1024;
-/// Bounds of the number of completion queue entries.
-const COMPLETIONS_MIN: u32 = 1024;
-const COMPLETIONS_MAX: u32 = 16384;
-
-/// Returns the number of completion queue entries for this many connections.
-pub fn completion_entries(connections: u32) -> u32 {
-    connections
-        .saturating_mul(2)
-        .next_power_of_two()
-        .clamp(COMPLETIONS_MIN, COMPLETIONS_MAX)
-}
-
 /// Returns the key as the `user_data` of an entry.
 fn pack(key: Key) -> u64 {
     debug_assert!(key.slot < SLOTS_MAX);
@@ -73,16 +63,21 @@ pub struct Ring {
     /// Template of all receives: no name, CONTROL_BYTES of control data. Boxed because armed receives point to it.
     receive_header: Box<libc::msghdr>,
     kick_bytes: Box<[u8; 8]>,
+    /// Entries for which the full queue had no room while the kernel took none of it, oldest first.
+    waiting: VecDeque<squeue::Entry>,
+    /// Calls that the kernel is to refuse, as it does when it has no memory.
+    #[cfg(debug_assertions)]
+    pub refusals: u32,
     pub features: Features,
 }
 
 impl Ring {
     /// Creates the ring. This must run on the thread that will use it, because SINGLE_ISSUER binds the ring to its
     /// creator.
-    pub fn new(connections: u32, addresses: Vec<SockAddr>) -> io::Result<Ring> {
-        let (io, defer_taskrun) = build(completion_entries(connections))?;
+    pub fn new(sizes: Sizes, addresses: Vec<SockAddr>) -> io::Result<Ring> {
+        let (io, defer_taskrun) = build(sizes)?;
         let min_wait = io.params().is_feature_min_timeout();
-        let buffers = BufferRing::register(&io)?;
+        let buffers = BufferRing::register(&io, sizes.buffers)?;
         // SAFETY: an all-zero msghdr is a valid one: null pointers with zero lengths.
         let mut receive_header: Box<libc::msghdr> = Box::new(unsafe { std::mem::zeroed() });
         receive_header.msg_controllen = CONTROL_BYTES as _;
@@ -93,6 +88,9 @@ impl Ring {
             addresses: addresses.into_boxed_slice(),
             receive_header,
             kick_bytes: Box::new([0; 8]),
+            waiting: VecDeque::new(),
+            #[cfg(debug_assertions)]
+            refusals: 0,
             features: Features {
                 io: Io::Uring,
                 defer_taskrun,
@@ -101,33 +99,92 @@ impl Ring {
         })
     }
 
-    /// Queues an entry.
+    /// Queues an entry. Where the queue is full and the kernel takes none of it, the entry waits for the next `enter`,
+    /// and so does each one after it: a cancellation must not overtake what it cancels.
     ///
     /// # Safety
     ///
     /// Memory that the entry points to must stay alive and in place until the entry's last completion.
     unsafe fn push(&mut self, entry: squeue::Entry) -> io::Result<()> {
+        // SAFETY: the caller guarantees it.
+        if !self.waiting.is_empty() || !unsafe { self.try_push(&entry) }? {
+            self.waiting.push_back(entry);
+        }
+        Ok(())
+    }
+
+    /// Queues an entry, for which it makes room. Returns false if the kernel makes none.
+    ///
+    /// # Safety
+    ///
+    /// As of `push`.
+    unsafe fn try_push(&mut self, entry: &squeue::Entry) -> io::Result<bool> {
         loop {
             // SAFETY: the caller guarantees it.
-            if unsafe { self.io.submission().push(&entry) }.is_ok() {
-                return Ok(());
+            if unsafe { self.io.submission().push(entry) }.is_ok() {
+                return Ok(true);
             }
-            // The queue is full: hand it to the kernel and try again.
-            match self.io.submit() {
-                Ok(_) => {}
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e),
+            if !self.makes_room()? {
+                return Ok(false);
             }
         }
     }
 
+    /// Hands the full queue to the kernel. Returns false if it took nothing: it has no memory (EAGAIN), or wants its
+    /// completions to be taken first (EBUSY).
+    fn makes_room(&mut self) -> io::Result<bool> {
+        #[cfg(debug_assertions)]
+        if self.refusals > 0 {
+            self.refusals -= 1;
+            return Ok(false);
+        }
+        loop {
+            match self.io.submit() {
+                Ok(taken) => return Ok(taken > 0),
+                Err(e) => match e.raw_os_error() {
+                    Some(libc::EINTR) => {}
+                    Some(libc::EAGAIN | libc::EBUSY) => return Ok(false),
+                    _ => return Err(e),
+                },
+            }
+        }
+    }
+
+    /// Queues what the full queue had no room for.
+    fn push_waiting(&mut self) -> io::Result<()> {
+        while let Some(entry) = self.waiting.pop_front() {
+            // SAFETY: whoever pushed the entry guarantees it.
+            if !unsafe { self.try_push(&entry) }? {
+                self.waiting.push_front(entry);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns true if the kernel has not taken all that was queued.
+    pub fn has_queued(&mut self) -> bool {
+        !self.waiting.is_empty() || !self.io.submission().is_empty()
+    }
+
     pub fn connect(&mut self, fd: &OwnedFd, address: usize, key: Key) -> io::Result<()> {
-        let to = &self.addresses[address];
-        let entry = opcode::Connect::new(Fd(fd.as_raw_fd()), to.as_ptr().cast(), to.len())
-            .build()
-            .user_data(pack(key));
+        let entry = self.connect_entry(fd, address, key);
         // SAFETY: the address is in a boxed slice that is neither moved nor changed while the ring lives.
         unsafe { self.push(entry) }
+    }
+
+    /// Waits for the end of a connect that is under way, on a thread of the kernel: a second connect does not wait.
+    pub fn await_connect(&mut self, fd: &OwnedFd, address: usize, key: Key) -> io::Result<()> {
+        let entry = self.connect_entry(fd, address, key).flags(squeue::Flags::ASYNC);
+        // SAFETY: the address is in a boxed slice that is neither moved nor changed while the ring lives.
+        unsafe { self.push(entry) }
+    }
+
+    fn connect_entry(&self, fd: &OwnedFd, address: usize, key: Key) -> squeue::Entry {
+        let to = &self.addresses[address];
+        opcode::Connect::new(Fd(fd.as_raw_fd()), to.as_ptr().cast(), to.len())
+            .build()
+            .user_data(pack(key))
     }
 
     /// Arms a multishot receive, which stays armed until a completion without `more`.
@@ -142,20 +199,37 @@ impl Ring {
 
     /// Sends `bytes[from..]`. At most one send per slot may be in flight; `take_sent` returns the buffer.
     pub fn send(&mut self, fd: &OwnedFd, bytes: Vec<u8>, from: usize, key: Key) -> io::Result<()> {
+        let end = bytes.len();
+        self.send_part(fd, bytes, from..end, key)
+    }
+
+    /// Sends a part of `bytes`.
+    pub fn send_part(
+        &mut self,
+        fd: &OwnedFd,
+        bytes: Vec<u8>,
+        part: Range<usize>,
+        key: Key,
+    ) -> io::Result<()> {
+        let rest = &bytes[part];
+        let entry = opcode::Send::new(Fd(fd.as_raw_fd()), rest.as_ptr(), rest.len() as u32)
+            .flags(libc::MSG_NOSIGNAL)
+            .build()
+            .user_data(pack(key));
+        self.keep_send(key, bytes);
+        // SAFETY: the bytes are on the heap, in a Vec that stays untouched in `sends` until `take_sent`, which is
+        // called only for the send's completion; moving the Vec itself doesn't move them.
+        unsafe { self.push(entry) }
+    }
+
+    /// Keeps the bytes of a send until its completion.
+    pub fn keep_send(&mut self, key: Key, bytes: Vec<u8>) {
         let slot = key.slot as usize;
         if self.sends.len() <= slot {
             self.sends.resize_with(slot + 1, || None);
         }
         assert!(self.sends[slot].is_none(), "two sends in flight on slot {slot}");
-        let rest = &bytes[from..];
-        let entry = opcode::Send::new(Fd(fd.as_raw_fd()), rest.as_ptr(), rest.len() as u32)
-            .flags(libc::MSG_NOSIGNAL)
-            .build()
-            .user_data(pack(key));
         self.sends[slot] = Some(bytes);
-        // SAFETY: the bytes are on the heap, in a Vec that stays untouched in `sends` until `take_sent`, which is
-        // called only for the send's completion; moving the Vec itself doesn't move them.
-        unsafe { self.push(entry) }
     }
 
     /// Returns the buffer of a completed send.
@@ -218,6 +292,12 @@ impl Ring {
     /// Submits all queued entries and waits as `wait` says. A timeout or a signal is not an error.
     pub fn enter(&mut self, wait: Wait, want: usize) -> io::Result<()> {
         self.buffers.publish();
+        self.push_waiting()?;
+        // What still waits must not wait for a completion.
+        let wait = match wait {
+            Wait::Yes { .. } if !self.waiting.is_empty() => Wait::No,
+            wait => wait,
+        };
         let result = match wait {
             Wait::Left if self.io.submission().is_empty() => return Ok(()),
             Wait::Left => self.io.submit(),
@@ -278,6 +358,10 @@ impl Ring {
 
     pub fn buffers_lent(&self) -> u16 {
         self.buffers.lent()
+    }
+
+    pub fn has_free_buffers(&self) -> bool {
+        self.buffers.has_free()
     }
 
     /// Reads the header and control data that a multishot recvmsg wrote in front of the payload.
@@ -341,16 +425,18 @@ fn find_stamp(control: &[u8]) -> Option<Nanos> {
 
 /// Creates the io_uring, with SINGLE_ISSUER and DEFER_TASKRUN where the kernel supports them (6.1 and later): a plain
 /// ring costs 2.5 times as much under full load. Also returns whether they are in use.
-fn build(completions: u32) -> io::Result<(IoUring, bool)> {
+fn build(sizes: Sizes) -> io::Result<(IoUring, bool)> {
     let deferred = IoUring::builder()
         .setup_single_issuer()
         .setup_defer_taskrun()
-        .setup_cqsize(completions)
-        .build(SUBMISSIONS);
+        .setup_cqsize(sizes.completions)
+        .build(sizes.submissions);
     match deferred {
         Ok(io) => Ok((io, true)),
         Err(e) if e.raw_os_error() == Some(libc::EINVAL) => {
-            let io = IoUring::builder().setup_cqsize(completions).build(SUBMISSIONS)?;
+            let io = IoUring::builder()
+                .setup_cqsize(sizes.completions)
+                .build(sizes.submissions)?;
             Ok((io, false))
         }
         Err(e) => Err(e),
