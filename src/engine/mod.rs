@@ -30,6 +30,7 @@ mod session;
 mod traffic;
 mod vu;
 mod witness;
+mod workers;
 
 #[cfg(test)]
 mod accuracy_tests;

@@ -11,22 +11,24 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::thread::JoinHandle;
 
+use crossbeam_channel::Receiver;
 use glommio::{GlommioError, LocalExecutor, LocalExecutorBuilder, Placement};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use tokio::runtime::Runtime;
 use tokio::task::LocalSet;
 
-use super::CoreFailure;
+use super::{CoreFailure, workers};
 use crate::host::Io;
 
 /// The smallest depth that glommio accepts; it does no I/O for us.
 const RING_DEPTH: usize = 128;
+/// Turns in which tasks are dropped at the end of a core.
+const CLEARING_MAX: usize = 100;
 
-/// A thread with an executor, pinned to a CPU.
+/// What a thread runs, on a CPU and with an executor that other threads have not.
 #[derive(Debug)]
-pub struct Core(JoinHandle<Result<(), CoreFailure>>);
+pub struct Core(Receiver<Result<(), CoreFailure>>);
 
 impl Core {
     /// Runs the future that `make` returns to its end, on a thread pinned to `cpu`, with the executor that goes with
@@ -45,7 +47,7 @@ impl Core {
     where
         F: Future<Output = Result<(), CoreFailure>> + 'static,
     {
-        let thread = move || {
+        let job = move |executor: Result<&Executor, CoreFailure>| {
             let is_told = Cell::new(false);
             let tell = |result| {
                 if !is_told.replace(true) {
@@ -53,19 +55,12 @@ impl Core {
                 }
             };
             let run = || {
-                pin(cpu)?;
-                // Told before the executor is taken down, which takes a while.
-                match io {
-                    Io::Uring => {
-                        let executor = glommio_executor()?;
-                        tell(executor.run(async move { make().await }));
-                    }
-                    Io::Epoll => {
-                        let (runtime, tasks) = tokio_executor()?;
-                        tell(run_to_end(&runtime, &tasks, async move { make().await }));
-                    }
-                }
-                Ok(())
+                let executor = executor?;
+                let result = executor.run(async move { make().await });
+                // Told before what is left is taken down, which takes a while.
+                let is_good = result.is_ok();
+                tell(result);
+                Ok(is_good && executor.is_clear_of_tasks())
             };
             let result = catch_unwind(AssertUnwindSafe(run))
                 .unwrap_or_else(|panic| Err(CoreFailure::of(format!("panicked: {}", message(&*panic)))));
@@ -74,17 +69,58 @@ impl Core {
             }
             result
         };
-        let started = std::thread::Builder::new().name(name.to_owned()).spawn(thread);
-        started
+        workers::run((cpu, io), name, Box::new(job))
             .map(Core)
             .map_err(|e| CoreFailure::io("its thread cannot be started", &e))
     }
 
-    /// Waits for the thread. An error is one of the executor; what the future returned is not known here.
+    /// Waits for the end. An error is one of the executor; what the future returned is not known here.
     pub fn join(self) -> Result<(), CoreFailure> {
-        self.0
-            .join()
-            .unwrap_or_else(|panic| Err(CoreFailure::of(format!("panicked: {}", message(&*panic)))))
+        let ended = self.0.recv();
+        ended.unwrap_or_else(|_| Err(CoreFailure::of("panicked as it ended")))
+    }
+}
+
+/// What polls the tasks of a thread.
+pub(super) enum Executor {
+    Glommio(LocalExecutor),
+    Tokio(Runtime, LocalSet),
+}
+
+impl Executor {
+    /// Makes the executor of this thread, which it pins to `cpu`.
+    pub fn new((cpu, io): (usize, Io)) -> Result<Executor, CoreFailure> {
+        pin(cpu)?;
+        Ok(match io {
+            Io::Uring => Executor::Glommio(glommio_executor()?),
+            Io::Epoll => {
+                let (runtime, tasks) = tokio_executor()?;
+                Executor::Tokio(runtime, tasks)
+            }
+        })
+    }
+
+    fn run(&self, main: impl Future<Output = Result<(), CoreFailure>> + 'static) -> Result<(), CoreFailure> {
+        match self {
+            Executor::Glommio(executor) => executor.run(main),
+            Executor::Tokio(runtime, tasks) => run_to_end(runtime, tasks, main),
+        }
+    }
+
+    /// Drops the tasks that nobody will wake any more. Returns false if one is left, or could be: then the executor
+    /// is not to be used again.
+    fn is_clear_of_tasks(&self) -> bool {
+        let Executor::Glommio(executor) = self else {
+            return false;
+        };
+        // What a task owned when it was dropped may have been the last to know of another.
+        for _ in 0..CLEARING_MAX {
+            if TASKS.get() == 0 {
+                return true;
+            }
+            executor.run(yield_now());
+        }
+        false
     }
 }
 
@@ -137,6 +173,8 @@ fn run_to_end(
 }
 
 thread_local! {
+    /// Tasks of this thread that have been started and not dropped.
+    static TASKS: Cell<usize> = const { Cell::new(0) };
     /// This thread's executor is tokio's.
     static ON_TOKIO: Cell<bool> = const { Cell::new(false) };
     /// The panic of a task. tokio would only tell whoever waits for the task; it has to end the core, as it does on
@@ -180,12 +218,30 @@ pub fn spawn(task: impl Future<Output = ()> + 'static) {
         });
         return;
     }
+    let counted = Counted::new();
     // glommio polls a new task inside `spawn_local`, but ours must not run while the spawner holds a borrow.
     glommio::spawn_local(async {
+        let _counted = counted;
         yield_now().await;
         task.await;
     })
     .detach();
+}
+
+/// Counts a task of this thread for as long as there is one.
+struct Counted;
+
+impl Counted {
+    fn new() -> Counted {
+        TASKS.set(TASKS.get() + 1);
+        Counted
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        TASKS.set(TASKS.get() - 1);
+    }
 }
 
 /// Lets all tasks run that are runnable now.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // As in tests: clippy.toml means the functions marked as one.
 
 mod allocations;
+mod descriptors;
 #[path = "../common/load.rs"]
 mod load;
 mod net;
