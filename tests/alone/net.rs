@@ -41,6 +41,8 @@ fn a_close_while_a_receive_is_armed_sends_fin() {
 #[test]
 fn a_close_as_the_last_act_of_a_core_reaches_the_peer_and_leaves_no_descriptor() {
     let _alone = alone();
+    // The executor that stays is made by the first core.
+    on_core(options(Vec::new()), |_| async {});
     for peer_closes_first in [false, true] {
         let (address, reader) = peer(move |mut stream| {
             if peer_closes_first {
