@@ -11,7 +11,9 @@
 #   other          as `engine`, but the program at $OTHER, such as a build of another commit
 # Server: `llmload-uring mock` on another core. CPU is user + system of the whole client process, medians.
 #
-#   [CLIENTS="epoll engine"] [OTHER=PROGRAM] [SKIP_BUILD=1] scripts/bench-engine.sh [REPEATS] [SECONDS] [SERVER_CPU] [CLIENT_CPU]
+# LOADS is a regular expression: only the loads whose names it finds.
+#
+#   [CLIENTS="epoll engine"] [LOADS=paced] [OTHER=PROGRAM] [SKIP_BUILD=1] scripts/bench-engine.sh [REPEATS] [SECONDS] [SERVER_CPU] [CLIENT_CPU]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 repeats=${1:-5} seconds=${2:-6} server_cpu=${3:-0} client_cpu=${4:-1}
@@ -74,6 +76,7 @@ printf '| %-34s |' load
 printf ' %s |' $clients
 echo
 while IFS='|' read -r name options; do
+    [[ $name =~ ${LOADS:-.} ]] || continue
     start_mock "$options"
     for repeat in $(seq "$repeats"); do
         for client in $clients; do measure "$client" >>"$work/$client"; done

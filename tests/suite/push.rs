@@ -252,17 +252,15 @@ fn failed_pushes_give_one_warning_and_a_count() {
             run.ended.stderr
         );
         let pushes = &run.document["pushes"];
-        assert_eq!(
-            (&pushes["sent"], &pushes["failed"]),
-            (&0.into(), &3.into()),
-            "{pushes}"
-        );
+        // One at each second and one at the end; a busy machine may miss a second.
+        let failed = pushes["failed"].as_u64().unwrap();
+        assert!(pushes["sent"] == 0 && (1..=3).contains(&failed), "{pushes}");
         assert_eq!(pushes["last_error"], says);
         assert_eq!(run.document["run"]["exit_code"], 0);
         assert!(
             run.ended
                 .stdout
-                .contains("pushes     sent 0   failed 3   dropped 0")
+                .contains(&format!("pushes     sent 0   failed {failed}   dropped 0"))
         );
     }
 }
@@ -431,7 +429,8 @@ fn a_real_pushgateway_accepts_and_serves_every_push() {
         let push = prometheus(&address, &format!("  instance_name: {instance}\n"));
         let run = pushed("2200ms", &push, &["--push-required"], 0);
         assert_eq!(run.document["pushes"]["failed"], 0);
-        assert!(run.document["pushes"]["sent"].as_u64().unwrap() >= 3);
+        // One at each second and one at the end; a busy machine may miss a second.
+        assert!(run.document["pushes"]["sent"].as_u64().unwrap() >= 2);
         let shown = get_text(&address, "/metrics");
         let line = |name: &str, labels: &str| {
             let start = format!("{name}{{{labels}instance=\"{label}\",job=\"llmload\"}} ");
