@@ -238,17 +238,21 @@ fn streams_of_nothing_and_streams_without_an_end_are_timeouts() {
             victim.say(STREAM);
             victim.flood(":\n\n");
         }),
-        case(
-            "tokens as fast as they are read",
-            "timeout_total",
-            115,
-            |victim| {
-                victim.say(STREAM);
-                victim.flood(TOKEN);
-            },
-        ),
     ];
     withstand_all(&endless, |_, _| {});
+    // A peer that is kept from its CPU pauses as if it were idle, so nothing but the whole time is limited here.
+    let patient = LOAD.replace(", first_token_timeout: 300ms, idle_timeout: 400ms", "");
+    assert_ne!(patient, LOAD);
+    let tokens = case(
+        "tokens as fast as they are read",
+        "timeout_total",
+        115,
+        |victim| {
+            victim.say(STREAM);
+            victim.flood(TOKEN);
+        },
+    );
+    withstand_each(&[tokens], &patient, |_, _| {});
 }
 
 const CHUNKED: &str =
