@@ -8,7 +8,7 @@
 #
 #   scripts/suite-on-epoll.sh [asked|refused]... [PART...]
 #
-# PART is a module of tests/suite, or lib, alone, tidy, rooms.
+# PART is a module of tests/suite, or lib, or another program of tests, such as alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -45,7 +45,10 @@ on_epoll() {
     esac
 }
 
-built() { sed -n "s#^ *Executable .*$1 (\(.*\))#\1#p" "$logs/build"; }
+built() { sed -n "s#^ *Executable .*$1 (\(.*\))#\\${2:-1}#p" "$logs/build"; }
+
+# Prints the names of the other programs of tests; the last one only lists what was skipped.
+others() { sed -n 's#^ *Executable tests/\([a-z_]*\).* (.*#\1#p' "$logs/build" | grep -vx -e suite -e what_was_skipped; }
 
 # Prints the tests of tests/suite whose names are like this.
 listed() { "$(built tests/suite/main.rs)" --list --format terse 2>/dev/null | sed -n "s/^\($1\): test$/\1/p"; }
@@ -54,16 +57,15 @@ run_part() {
     local way=$1 part=$2 log=$logs/$1.$2 rc=0 program only=()
     case $part in
     lib) program=$(built src/lib.rs) ;;
-    alone) program=$(built tests/alone/main.rs) ;;
-    tidy | rooms) program=$(built "tests/$part.rs") ;;
-    *)
+    *) program=$(built "tests/$part\(/main\)*.rs" 2) ;;
+    esac
+    if [ -z "$program" ]; then
         program=$(built tests/suite/main.rs)
         # By their names: a filter finds what it is any part of.
         mapfile -t only < <(listed "$part::.*")
         [ ${#only[@]} -gt 0 ] || { echo "error: no test is in \`$part\`" >&2 && exit 2; }
         only+=(--exact)
-        ;;
-    esac
+    fi
     on_epoll "$way" timeout -k 10 1800 "$program" "${only[@]}" --show-output >"$log" 2>&1 || rc=$?
     if [ $rc -ne 0 ] && ! grep -q '^test result: FAILED' "$log"; then
         echo "test $part, which did not end by itself (exit code $rc) ... FAILED" >>"$log"
@@ -80,7 +82,7 @@ if ! cargo test --locked --no-run >"$logs/build" 2>&1; then
     exit 1
 fi
 if [ ${#parts[@]} -eq 0 ]; then
-    mapfile -t parts < <(printf '%s\n' lib alone tidy rooms && listed '.*' | sed 's/::.*//' | uniq)
+    mapfile -t parts < <(echo lib && others && listed '.*' | sed 's/::.*//' | uniq)
 fi
 all_passed=true
 for way in "${ways[@]}"; do
