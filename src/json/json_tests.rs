@@ -126,7 +126,7 @@ fn a_mistake_is_shown_with_its_place_its_key_and_what_was_expected() {
     // What is found may be bytes for a terminal.
     refused::<Outer>(
         "{\"name\" \u{1b}[2J\u{202e}: 1}",
-        "byte 8: found `\\u{1b}[2J\\u{202e}: `, expected `:`",
+        "byte 8: found `\\u{1b}[2J\\u{202e}: 1}`, expected `:`",
     );
 }
 

@@ -66,7 +66,7 @@ fn read(bytes: &[u8]) -> Result<Option<Line<'_>>, &'static str> {
     }
 }
 
-/// Reads `TYPE name kind`; any other comment says nothing.
+/// Reads `TYPE name kind`; any other comment, or one with an empty name, says nothing.
 fn type_line(comment: &str) -> Option<Line<'_>> {
     let mut words = comment.split_ascii_whitespace();
     let (Some("TYPE"), Some(name), Some(kind), None) =
@@ -81,7 +81,8 @@ fn type_line(comment: &str) -> Option<Line<'_>> {
         "summary" => FamilyKind::Summary,
         _ => FamilyKind::Other,
     };
-    Some(Line::Type(name.trim_matches('"'), kind))
+    let name = name.trim_matches('"');
+    (!name.is_empty()).then_some(Line::Type(name, kind))
 }
 
 fn sample(text: &str) -> Result<Sample<'_>, &'static str> {

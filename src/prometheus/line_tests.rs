@@ -87,7 +87,7 @@ fn infinities_and_what_is_not_a_number_are_values() {
 
 #[test]
 fn comments_say_nothing_but_types() {
-    let text = "# HELP a what \\n it is\n# TYPE a counter\n# UNIT a seconds\n\n# a comment\n#\n# EOF\n";
+    let text = "# HELP a what \\n it is\n# TYPE a counter\n# UNIT a seconds\n# TYPE \" gauge\n\n# a comment\n#\n# EOF\n";
     let found: Vec<_> = lines(text.as_bytes()).map(Result::unwrap).collect();
     assert_eq!(found, [Line::Type("a", FamilyKind::Counter)]);
     for (word, kind) in [

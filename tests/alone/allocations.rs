@@ -40,6 +40,13 @@ fn allocations(work: impl FnOnce()) -> usize {
     change.allocations + change.reallocations
 }
 
+/// Bytes that all threads allocate while `work` runs, whether they are freed or not.
+pub fn allocated_bytes(work: impl FnOnce()) -> usize {
+    let region = Region::new(ALLOCATOR);
+    work();
+    region.change().bytes_allocated
+}
+
 /// The smallest of several tries; the work allocates the same each time.
 fn steady_allocations(mut work: impl FnMut()) -> usize {
     (0..TRIES)

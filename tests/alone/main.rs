@@ -2,12 +2,22 @@
 //! not the other tests, and of these only one at a time.
 #![allow(clippy::unwrap_used, clippy::print_stdout)] // As in tests: clippy.toml means the functions marked as one.
 
+#[path = "../suite/agreement.rs"]
+#[allow(dead_code)] // The suite uses the rest.
+mod agreement;
 mod allocations;
 mod descriptors;
+#[path = "../fuzz/targets/mod.rs"]
+#[allow(dead_code)] // The suite and the fuzzers use the rest.
+mod fuzz_targets;
+mod fuzzed;
 #[path = "../common/load.rs"]
 mod load;
 mod net;
 mod net_in_trouble;
+#[path = "../suite/reading.rs"]
+#[allow(dead_code)] // The suite uses the rest.
+mod reading;
 #[allow(dead_code)] // Shared with the suite, which skips more.
 #[path = "../common/skipped.rs"]
 mod skipped;

@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 #[path = "../fuzz/targets/mod.rs"]
+#[allow(dead_code)] // The fuzzers, and the tests that run alone, count allocations.
 mod targets;
 
 /// Damaged inputs for each seed.
@@ -35,6 +36,10 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
         "document" => {
             let profiles = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles");
             seeds.extend(files(&profiles));
+        }
+        "compare" => {
+            let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/peers");
+            seeds.extend(files(&peers));
         }
         "response" => {
             let wire = corpus::on_the_wire();
@@ -77,17 +82,25 @@ macro_rules! holds {
 holds!(
     response,
     http,
+    chunks,
     events,
     event,
     exposition,
     tls,
     json,
     document,
-    result,
     k6,
     inference_perf,
     dataset,
-    lengths
+    lengths,
+    result,
+    merged,
+    calibration,
+    compare,
+    threshold,
+    url,
+    value,
+    text
 );
 
 #[test]
@@ -98,7 +111,7 @@ fn every_target_is_tested_and_has_a_fuzzer() {
         .skip(1)
         .filter_map(|bin| bin.split('"').nth(1))
         .collect();
-    let known: BTreeSet<&str> = targets::TARGETS.iter().map(|(name, _)| *name).collect();
+    let known: BTreeSet<&str> = targets::TARGETS.iter().map(|target| target.name).collect();
     assert_eq!(known, fuzzers);
     assert_eq!(known, TESTED.iter().copied().collect());
 }

@@ -94,7 +94,8 @@ pub fn read(reader: &mut ResponseReader, asked: impl Into<Asked>, bytes: &[u8], 
     }
     let (outcome, after, over) = match over {
         Some((outcome, after, at)) => (outcome, after, Some(at)),
-        None => (reader.eof().expect("bytes came"), After::Eof, None),
+        // Nothing but empty lines is no answer, as if the peer had closed at once.
+        None => (reader.eof().unwrap_or(Outcome::Reset), After::Eof, None),
     };
     Seen {
         outcome,

@@ -1,24 +1,19 @@
-//! Targets for what a user gives: documents, results, other tools' files, options.
+//! Targets for what a user gives: documents, other tools' configurations, data, options.
 
 use super::chosen;
-use llmload_uring::config::{read_profile, reread};
+use super::pieces::Pieces;
+use super::plain::assert_plain;
+use llmload_uring::config::read_profile;
 use llmload_uring::dataset::{Filter, Format, ReadOptions, Turns};
 use llmload_uring::error::Reason;
 use llmload_uring::imports::Imported;
-use llmload_uring::json::{DEPTH_MAX, Scanner};
+use llmload_uring::json::{DEPTH_MAX, JsonError, Scanner};
 use llmload_uring::lengths::Lengths;
-use llmload_uring::{inference_perf, k6, result};
+use llmload_uring::{inference_perf, k6};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io;
-
-/// Asserts that a text can stand on a terminal: no control characters but line ends.
-fn assert_plain(text: &impl Display) {
-    let text = text.to_string();
-    let odd = text.chars().find(|c| c.is_control() && *c != '\n');
-    assert_eq!(odd, None, "{text:?}");
-}
 
 /// JSON, by the program's own scanner: it parses what serde_json does, and finds the end of what that takes.
 pub fn json(data: &[u8]) {
@@ -27,6 +22,15 @@ pub fn json(data: &[u8]) {
     let parsed = scanner
         .parse::<Value>()
         .and_then(|value| scanner.end().map(|()| value));
+    let pieces = Pieces::new(data);
+    let mut scanner = Scanner::new(pieces.clone());
+    let cut = scanner
+        .parse::<Value>()
+        .and_then(|value| scanner.end().map(|()| value));
+    pieces.assert_linear(1);
+    // The words of an error may show as much as had come.
+    let placed = |read: &Result<Value, JsonError>| read.as_ref().map_err(JsonError::place).cloned();
+    assert_eq!(placed(&parsed), placed(&cut), "in pieces");
     let mut scanner = Scanner::new(data);
     let skipped = scanner.skip().and_then(|()| scanner.end());
     match (&parsed, &plain) {
@@ -59,21 +63,6 @@ pub fn document(data: &[u8]) {
     if let Err(mistakes) = read_profile("p.yaml", text) {
         assert_plain(&mistakes);
     }
-}
-
-/// A result document: what is read is written and read again as the same.
-pub fn result(data: &[u8]) {
-    let _ = result::schema_of(data);
-    match result::read(data) {
-        Err(error) => assert_plain(&error),
-        Ok(read) => {
-            let written = serde_json::to_vec(&read).expect("a document can be written");
-            let again = result::read(written.as_slice()).expect("what was written can be read");
-            assert_eq!(again, read);
-            let _ = reread(&read.config, "r.json");
-        }
-    }
-    let _ = result::each_detail(data, |_, _| Ok::<(), llmload_uring::json::JsonError>(()));
 }
 
 fn check_import(imported: Result<Imported, impl Display>) {
@@ -131,7 +120,16 @@ pub fn dataset(data: &[u8]) {
         ..ReadOptions::of(format)
     };
     let mut no_file = || Err(io::Error::other("no files here"));
-    match llmload_uring::dataset::read(Box::new(data), "d.jsonl", options, &mut no_file) {
+    let pieces = Pieces::new(data);
+    let cut = llmload_uring::dataset::read(Box::new(pieces.clone()), "d.jsonl", options, &mut no_file);
+    let whole = llmload_uring::dataset::read(Box::new(data), "d.jsonl", options, &mut no_file);
+    match (&cut, &whole) {
+        (Ok(cut), Ok(whole)) => assert_eq!(format!("{cut:?}"), format!("{whole:?}"), "in pieces"),
+        (Err(cut), Err(whole)) => assert_eq!(cut.len(), whole.len(), "in pieces"),
+        (cut, whole) => panic!("whole {whole:?}, in pieces {cut:?}"),
+    }
+    pieces.assert_linear(2);
+    match whole {
         Ok(found) => found.left_out.iter().for_each(assert_plain),
         Err(mistakes) => {
             assert!(

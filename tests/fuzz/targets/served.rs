@@ -1,5 +1,6 @@
 //! Targets for what a server sends.
 
+use super::twins::{self, Body};
 use super::{chosen, cuts, pieces};
 use crate::agreement::agree;
 use crate::reading::{check_cuts, read};
@@ -7,6 +8,8 @@ use llmload_uring::api::Api;
 use llmload_uring::engine::response::{Expected, ResponseReader};
 use llmload_uring::http1::{HttpError, Limits, Method, ResponseParser, Step};
 use llmload_uring::prometheus::{Line, lines};
+use llmload_uring::scrape::held;
+use llmload_uring::server_metrics::Vocabulary;
 use llmload_uring::sse::{EventParser, Framing, Item};
 use llmload_uring::tls::{Pool, TlsConnection, TlsOptions, TlsTarget};
 use std::cell::OnceCell;
@@ -56,6 +59,10 @@ const LIMITS: Limits = Limits {
 };
 
 fn http_in(bytes: &[u8], method: Method, cuts: &[usize]) -> Said {
+    http_within(bytes, method, cuts, &LIMITS)
+}
+
+fn http_within(bytes: &[u8], method: Method, cuts: &[usize], limits: &Limits) -> Said {
     let mut parser = ResponseParser::new();
     parser.begin(method);
     let mut said = Said::default();
@@ -63,7 +70,7 @@ fn http_in(bytes: &[u8], method: Method, cuts: &[usize]) -> Said {
     for mut piece in pieces(bytes, cuts) {
         loop {
             steps += 1;
-            let consumed = match parser.step(piece, &LIMITS) {
+            let consumed = match parser.step(piece, limits) {
                 Ok(Step::NeedMore) => {
                     said.read += piece.len();
                     break;
@@ -98,7 +105,7 @@ fn http_in(bytes: &[u8], method: Method, cuts: &[usize]) -> Said {
         }
         let held = parser.held_bytes();
         assert!(
-            held <= 2 * LIMITS.head_bytes_max.max(LIMITS.trailer_bytes_max) + 2_048,
+            held <= 2 * limits.head_bytes_max.max(limits.trailer_bytes_max) + 2_048,
             "{held} bytes are held"
         );
     }
@@ -115,6 +122,54 @@ fn kind(error: HttpError) -> String {
     format!("{error:?}")
 }
 
+/// A head, before which the status is read naively as well.
+fn assert_status(single: &Said, bytes: &[u8]) {
+    let is_final = single.heads.len() == 1 && single.heads[0].starts_with("Head");
+    if let Some(status) = twins::status(bytes).filter(|_| is_final) {
+        let said = format!("status: {status},");
+        assert!(single.heads[0].contains(&said), "{status}: {:?}", single.heads);
+    }
+}
+
+/// A chunked body behind a head that is known: what it holds and where it ends is what a naive reading finds.
+pub fn chunks(data: &[u8]) {
+    const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    if data.len() > BYTES_MAX {
+        return;
+    }
+    let limits = Limits {
+        head_bytes_max: 1 << 10,
+        chunk_extension_bytes_max: BYTES_MAX,
+        trailer_bytes_max: BYTES_MAX,
+        body_bytes_max: BYTES_MAX as u64,
+        ..Limits::DEFAULT
+    };
+    let bytes = [HEAD, data].concat();
+    let naive = twins::chunked(data);
+    for cuts in [Vec::new(), cuts(&bytes)] {
+        let said = http_within(&bytes, Method::Get, &cuts, &limits);
+        let end = said.end.as_deref().unwrap_or_default();
+        match &naive {
+            Body::Whole(body, taken) => {
+                assert!(
+                    said.end.is_some() && said.body == *body,
+                    "{said:?}, naively {naive:?}"
+                );
+                assert_eq!(said.read, HEAD.len() + taken, "{said:?}");
+                assert!(end.starts_with("End") || end.starts_with("Ok"), "{said:?}");
+            }
+            Body::Open | Body::Wrong => {
+                assert!(
+                    !end.starts_with("End") && !end.starts_with("Ok"),
+                    "{said:?}, naively {naive:?}"
+                );
+                let is_early = matches!(naive, Body::Wrong) || !end.starts_with("Err");
+                assert!(is_early || said.read == bytes.len(), "{said:?}");
+            }
+        }
+    }
+}
+
 /// One response by the parser of HTTP alone.
 pub fn http(data: &[u8]) {
     let (which, bytes) = chosen(data);
@@ -124,6 +179,7 @@ pub fn http(data: &[u8]) {
     let method = [Method::Get, Method::Head, Method::Post][which % 3];
     let every: Vec<usize> = (1..bytes.len()).collect();
     let single = http_in(bytes, method, &every);
+    assert_status(&single, bytes);
     for cuts in [Vec::new(), cuts(bytes)] {
         let cut = http_in(bytes, method, &cuts);
         match single.end == cut.end && single.end.as_deref().is_some_and(|end| !end.starts_with("End")) {
@@ -185,6 +241,17 @@ pub fn events(data: &[u8]) {
     let framing = [Framing::Events, Framing::Lines][which % 2];
     let every: Vec<usize> = (1..bytes.len()).collect();
     let single = events_in(bytes, framing, &every);
+    let naive = match framing {
+        Framing::Events => twins::events(bytes),
+        Framing::Lines => twins::lines(bytes),
+    };
+    match &single.1 {
+        Ok(_) => assert_eq!(single.0, naive, "naively"),
+        Err(error) => {
+            assert!(bytes.len() > EVENT_BYTES_MAX, "{error}, of {} bytes", bytes.len());
+            assert!(naive.starts_with(&single.0), "{single:?}, naively {naive:?}");
+        }
+    }
     for cuts in [Vec::new(), cuts(bytes)] {
         assert_eq!(single, events_in(bytes, framing, &cuts), "cut at {cuts:?}");
     }
@@ -223,6 +290,11 @@ pub fn exposition(data: &[u8]) {
         }
     }
     assert!(count <= 1 + data.iter().filter(|byte| **byte == b'\n').count());
+    let reading = Vocabulary::new(&["vllm:x".to_owned(), "x_total".to_owned()]).read(data);
+    assert!(reading.samples + reading.bad_lines <= count as u64, "{reading:?}");
+    if let Some(held) = held(data) {
+        assert!(held.running >= 0.0 && held.waiting >= 0.0, "{held:?}");
+    }
 }
 
 /// Records of TLS from a peer that has not said hello, cut anywhere: an end with a reason, or a wait for more.
