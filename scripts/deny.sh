@@ -25,7 +25,7 @@ yanked() {
     if [ "${CARGO_NET_OFFLINE-}" = true ]; then
         echo "skipped: yanked versions: needs the registry's index"
     elif ! cargo package --locked --allow-dirty --no-verify --target-dir target/deny >"$log" 2>&1; then
-        if grep -qi 'failed to \(download\|query\|get\|fetch\|load\)\|network\|resolve host\|offline\|timed out' "$log"; then
+        if grep -qi 'failed to \(download\|query\|get\|fetch\|load\)\|network\|offline\|timed out' "$log"; then
             echo "skipped: yanked versions: needs the registry's index"
         else
             cat "$log" >&2

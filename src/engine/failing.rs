@@ -2,14 +2,15 @@
 
 use crate::http1::HttpError;
 use crate::metrics::{Cause, Outcome};
+use crate::sse::LEADING_BLANKS_MAX;
 
-/// Tells what came instead of a stream, by its beginning.
+/// Tells what came instead of a stream, by its beginning. Behind more blanks than a stream may begin with nothing is
+/// looked at, because it may come in a later read.
 pub(super) fn cause_of_document(begin: &[u8]) -> Cause {
-    let begin = begin
-        .strip_prefix(b"\xef\xbb\xbf")
-        .unwrap_or(begin)
-        .trim_ascii_start();
+    let bare = begin.strip_prefix(b"\xef\xbb\xbf").unwrap_or(begin);
+    let begin = bare.trim_ascii_start();
     match begin.first() {
+        _ if bare.len() - begin.len() > LEADING_BLANKS_MAX => Cause::OtherBody,
         None => Cause::EmptyBody,
         Some(b'{' | b'[') => Cause::JsonDocument,
         Some(b'<') => Cause::Html,

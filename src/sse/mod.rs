@@ -24,7 +24,7 @@ fn clear(buffer: &mut Vec<u8>) {
 }
 
 /// Blanks and line ends before the first field: nobody sends more.
-const LEADING_BLANKS_MAX: usize = 64;
+pub const LEADING_BLANKS_MAX: usize = 64;
 
 /// Tells a stream of this framing by its first bytes, whatever its content type says; `None` means too few bytes. HTML
 /// and plain words begin otherwise, and a JSON document is no server-sent event.

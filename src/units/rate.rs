@@ -49,19 +49,26 @@ impl Rate {
     }
 }
 
-impl std::fmt::Display for Rate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let count = decimal(self.count);
+impl Rate {
+    fn with_count(self, count: &str) -> String {
         match UNITS.iter().find(|(_, length)| *length == self.per) {
-            Some((unit, _)) => write!(f, "{count}/{unit}"),
-            None => write!(f, "{count}/{}", format_duration(self.per)),
+            Some((unit, _)) => format!("{count}/{unit}"),
+            None => format!("{count}/{}", format_duration(self.per)),
         }
     }
 }
 
+/// For people, with at most four decimals.
+impl std::fmt::Display for Rate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.with_count(&decimal(self.count)))
+    }
+}
+
+/// For documents, so that it is read again as the same rate.
 impl Serialize for Rate {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&self.with_count(&self.count.to_string()))
     }
 }
 
@@ -190,6 +197,15 @@ mod tests {
             }
             assert_eq!(parse_rate(text).unwrap_err().what, what);
         }
+    }
+
+    #[test]
+    fn a_document_has_a_rate_as_it_was_given() {
+        for text in ["550.00001/s", "0.00001/m", "1/10s", "2.5/h", "0.1/s", "300/s"] {
+            let written = serde_json::to_value(parse_rate(text).unwrap()).unwrap();
+            assert_eq!(written, text);
+        }
+        assert_eq!(parse_rate("33.33333").unwrap().to_string(), "33.3333/s");
     }
 
     #[test]

@@ -39,8 +39,10 @@ pub fn json(data: &[u8]) {
             assert!(skipped.is_ok(), "what can be parsed cannot be skipped");
         }
         (Ok(_), Err(e)) => panic!("the scanner takes what serde_json does not: {e}"),
-        // The scanner has limits of its own.
-        (Err(e), Ok(_)) if data.len() < DEPTH_MAX => panic!("the scanner refuses what serde_json takes: {e}"),
+        // The scanner has limits of its own, and reads documents: a number at the top may go on.
+        (Err(e), Ok(Value::Object(_) | Value::Array(_))) if data.len() < DEPTH_MAX => {
+            panic!("the scanner refuses what serde_json takes: {e}")
+        }
         (Err(_), _) => {}
     }
     for error in parsed.err().into_iter().chain(skipped.err()) {
