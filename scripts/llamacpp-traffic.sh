@@ -10,37 +10,16 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 [ -n "${SKIP_BUILD:-}" ] || cargo build --release --locked --quiet --bin llmload-uring
 bin=${LLMLOAD:-target/release/llmload-uring}
-home=target/llama-cpp
-python=$home/venv/bin/python
-scripts/install-llama-cpp.sh "$home"
-
-work=$(mktemp -d)
-pids=()
-finish() {
-    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-    rm -rf "$work"
-}
-trap finish EXIT
-
-# NAME SLOTS CONTEXT [embeddings]: a server, whose origin goes to `server`.
-start() {
-    mkfifo "$work/$1.stdin"
-    "$python" scripts/llama_server.py "$home/tiny.gguf" "$@" <"$work/$1.stdin" >"$work/$1" 2>"$work/$1.log" &
-    pids+=($!)
-    exec {hold}>"$work/$1.stdin" # open until this script ends
-    until grep -qs ':' "$work/$1"; do
-        kill -0 "${pids[-1]}" 2>/dev/null || { tail -5 "$work/$1.log"; exit 1; }
-        sleep 0.2
-    done
-    server=http://$(awk '{ print $2 }' "$work/$1")
-}
+. scripts/servers_lib.sh
+scripts/install-llama-cpp.sh "$llama_home"
+python=$llama_home/venv/bin/python
 
 kind=llamacpp busy='^llamacpp:requests_(processing|deferred)'
 . scripts/traffic_lib.sh
 
 version=$("$python" -c 'import xllamacpp; print(xllamacpp.__version__)')
 echo "$(date +%F)  kernel $(uname -r)  $(nproc) CPUs  xllamacpp $version"
-start tiny 8 32768
+start_llama tiny "$llama_home/tiny.gguf" 8 32768
 # The latencies of a tiny model on shared CPUs are no subject here: users do not pause, to save time.
 few=(--vus 4 --iterations 50 --think-time 0)
 traffic plain /v1/chat/completions "${few[@]}" --max-tokens 16-40
@@ -71,6 +50,6 @@ taken=$("$python" -c 'import json, sys; print(sum(slot["is_processing"] for slot
 [ "$taken" = 0 ] && echo "PASS  slots that are taken: 0" || { echo "FAIL  slots that are taken: $taken"; bad=1; }
 traffic turns:5 /v1/chat/completions --vus 2 --iterations 10 --turns 5 --think-time 0 --max-tokens 16 --ignore-eos \
     --streaming-ratio 1 --seed 8
-start embeddings 4 8192 embeddings
+start_llama embeddings "$llama_home/tiny.gguf" 4 8192 embeddings
 traffic inputs /v1/embeddings "${few[@]}" --prompt-tokens 16-99
 verdict

@@ -3,28 +3,19 @@
 # the direct one, and before one that takes 20 ms longer to the first token. The second difference less the first must be
 # those 20 ms, which is the truth that the runs are checked against.
 #
-#   [SKIP_BUILD=1] [SECONDS_EACH=30] [LITELLM=PATH] scripts/paired-litellm.sh [OPTIONS OF EACH RUN]
+#   [SKIP_BUILD=1] [SECONDS_EACH=30] [LITELLM_HOME=FOLDER] scripts/paired-litellm.sh [OPTIONS OF EACH RUN]
 #
-# Without LITELLM the proxy is installed in target/litellm, which takes about a minute.
+# The proxy is installed in that folder, target/litellm without it, if it is not there; this takes about a minute.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ -n "${SKIP_BUILD:-}" ] || cargo build --release --quiet --bin llmload-uring
 bin=${LLMLOAD:-target/release/llmload-uring}
 seconds=${SECONDS_EACH:-30}
-litellm=${LITELLM:-$PWD/target/litellm/v/bin/litellm}
-if [ ! -x "$litellm" ]; then
-    python3.11 -m venv target/litellm/v
-    target/litellm/v/bin/pip install --quiet --disable-pip-version-check 'litellm[proxy]'
-fi
+. scripts/servers_lib.sh
+install_litellm
 kept=target/paired-litellm
 rm -rf "$kept"
 mkdir -p "$kept"
-pids=()
-finish() {
-    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-    for pid in "${pids[@]}"; do wait "$pid" 2>/dev/null || true; done
-}
-trap finish EXIT
 
 # NAME TTFT: starts a mock; its address is in $address.
 start() {
@@ -38,27 +29,13 @@ start fast 10ms
 fast=$address
 start slow 30ms
 slow=$address
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-cat >"$kept/config.yaml" <<EOF
-model_list:
-  - { model_name: fast, litellm_params: { model: openai/mock, api_base: "$fast/v1", api_key: none } }
-  - { model_name: slow, litellm_params: { model: openai/mock, api_base: "$slow/v1", api_key: none } }
-EOF
-HOME=$PWD/$kept LITELLM_TELEMETRY=False LITELLM_LOCAL_MODEL_COST_MAP=True \
-    LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY=true \
-    "$litellm" --config "$kept/config.yaml" --host 127.0.0.1 --port "$port" >"$kept/proxy.log" 2>&1 &
-pids+=($!)
-until curl -sf -o "$kept/alive" "http://127.0.0.1:$port/health/liveliness"; do
-    kill -0 "${pids[-1]}" 2>/dev/null || { tail -20 "$kept/proxy.log"; exit 1; }
-    sleep 1
-done
-version=$("$(dirname "$litellm")/python" -c 'import importlib.metadata as m; print(m.version("litellm"))')
-echo "$(date +%F)  kernel $(uname -r)  $(nproc) CPUs  LiteLLM $version before llmload-uring mock"
+start_litellm "fast mock $fast" "slow mock $slow"
+echo "$(date +%F)  kernel $(uname -r)  $(nproc) CPUs  $(litellm_version) before llmload-uring mock"
 for model in fast slow; do
     cat >"$kept/$model.yaml" <<EOF
 servers:
   - { name: direct, base_url: '$fast/v1/chat/completions' }
-  - { name: litellm, base_url: 'http://127.0.0.1:$port/v1/chat/completions', model_alias: $model }
+  - { name: litellm, base_url: '$server/v1/chat/completions', model_alias: $model }
 workload: { users: 1, duration_seconds: $seconds, ramp_up_seconds: 0, warmup_seconds: 3 }
 models: [mock]
 prompts: { prompt_tokens: 50, max_tokens: 21 }

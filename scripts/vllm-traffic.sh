@@ -10,50 +10,15 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 [ -n "${SKIP_BUILD:-}" ] || cargo build --release --locked --quiet --bin llmload-uring
 bin=${LLMLOAD:-target/release/llmload-uring}
-home=target/vllm
-mkdir -p "$home"
-home=$(cd "$home" && pwd)
-python=$home/v/bin/python
-scripts/install-vllm.sh "$home"
-
-work=$(mktemp -d)
-server_pid=
-stop() {
-    if [ -n "$server_pid" ]; then
-        kill "$server_pid" 2>/dev/null || true
-        wait "$server_pid" 2>/dev/null || true
-    fi
-}
-finish() {
-    stop
-    rm -rf "$work"
-}
-trap finish EXIT
-
-export HF_HUB_OFFLINE=1 TRANSFORMERS_OFFLINE=1 VLLM_NO_USAGE_STATS=1 DO_NOT_TRACK=1 VLLM_CPU_KVCACHE_SPACE=1
-# OPTIONS...: starts the server in place of the one before; its origin goes to `server`.
-start() {
-    stop
-    local port give_up=$((SECONDS + 300))
-    port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-    server=http://127.0.0.1:$port
-    "$home/v/bin/vllm" serve "$home/tiny" --load-format dummy --served-model-name tiny-llama --host 127.0.0.1 \
-        --port "$port" --max-model-len 2048 --enforce-eager "$@" >"$work/vllm.log" 2>&1 &
-    server_pid=$!
-    until curl -sf --max-time 5 -o "$work/answer" "$server/health"; do
-        if ! kill -0 "$server_pid" 2>/dev/null || [ "$SECONDS" -ge "$give_up" ]; then
-            tail -20 "$work/vllm.log"
-            exit 1
-        fi
-        sleep 1
-    done
-}
+. scripts/servers_lib.sh
+install_vllm
+python=$vllm_home/v/bin/python
 
 kind=vllm busy='^vllm:num_requests_(running|waiting)'
 . scripts/traffic_lib.sh
 
-echo "$(date +%F)  kernel $(uname -r)  $(nproc) CPUs  vLLM $("$home/v/bin/vllm" --version 2>/dev/null | tail -1)"
-start --enable-prompt-tokens-details
+echo "$(date +%F)  kernel $(uname -r)  $(nproc) CPUs  $(vllm_version)"
+start_vllm --enable-prompt-tokens-details
 # The latencies of a tiny model on shared CPUs are no subject here: users do not pause, to save time.
 few=(--vus 4 --iterations 50 --think-time 0)
 traffic plain /v1/chat/completions "${few[@]}" --max-tokens 16-40
@@ -88,7 +53,8 @@ traffic cancel:600 /v1/chat/completions "${few[@]}" --max-tokens 600 --ignore-eo
     --cancel '20% after 100ms'
 traffic turns:5 /v1/chat/completions --vus 2 --iterations 10 --turns 5 --think-time 0 --max-tokens 16 --ignore-eos \
     --streaming-ratio 1
-start --runner pooling --convert embed
+stop_servers
+start_vllm --runner pooling --convert embed
 for path in /v1/embeddings /v1/rerank /v1/score; do
     traffic inputs "$path" "${few[@]}" --prompt-tokens 16-99
 done
