@@ -110,6 +110,7 @@ pub async fn serve(core: Rc<MockCore>, conn: ConnId, task: TaskId) {
         scratch: Vec::new(),
         counted: core.shared.counted,
         sent: 0,
+        failed: false,
         phase: if core.shared.options.spread {
             phase(number, core.shared.options.gap)
         } else {
@@ -177,6 +178,8 @@ struct Connection<'a> {
     phase: Nanos,
     /// Tokens of the current answer that have been sent.
     sent: u32,
+    /// The current answer has failed on purpose.
+    failed: bool,
 }
 
 impl Connection<'_> {
@@ -191,7 +194,7 @@ impl Connection<'_> {
             route => return self.answer_light(route).await,
         };
         let shared = self.core.shared.clone();
-        self.sent = 0;
+        (self.sent, self.failed) = (0, false);
         let index = shared.completions.fetch_add(1, Ordering::Relaxed);
         let fault = shared.faults.fault_for(index);
         self.core.truth(|t| {
@@ -241,6 +244,7 @@ impl Connection<'_> {
                 });
                 self.account(|account, _| account.aborted());
             }
+            (Err(ConnectionEnded), Some(fault)) if !self.failed => self.core.truth(|t| t.left_before(fault)),
             _ => {}
         }
         match fault {
@@ -299,6 +303,7 @@ impl Connection<'_> {
         let o = &shared.options;
         self.write(&script.stream_head).await?;
         if fault == Some(Fault::ErrorEvent) {
+            self.failed = true;
             return self.write(&script.stream_error).await;
         }
         let fault = fault.filter(|f| *f != Fault::Close);
@@ -415,6 +420,7 @@ impl Connection<'_> {
             self.pace(writes.first_due + shared.rest()).await?;
             writes.first = Some(clock::monotonic().min(writes.first_due));
         }
+        self.failed = fault.is_some_and(|fault| fault != Fault::Close);
         let mut answer = std::mem::take(&mut self.scratch);
         answer.clear();
         s.answer.append(&mut answer, writes.times_at(clock::monotonic()));
@@ -442,6 +448,7 @@ impl Connection<'_> {
 
     /// Breaks off an answer in its middle. `stream` is the script of a streamed answer.
     async fn break_off(&mut self, fault: Fault, stream: Option<&Script>) -> Result<(), ConnectionEnded> {
+        self.failed = true;
         match (fault, stream) {
             (Fault::Reset, _) => {
                 self.core.net.reset_on_close(self.conn);

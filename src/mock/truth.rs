@@ -37,7 +37,10 @@ pub struct Truth {
     pub abandoned_after: BTreeMap<u32, u64>,
     /// Requests that were told that the queue is full.
     pub refused: u64,
+    /// Requests that got a fault, by its name.
     pub faults: BTreeMap<String, u64>,
+    /// These where the client closed the connection before the fault came.
+    pub left_before_fault: BTreeMap<String, u64>,
     /// Time from the request's arrival (by the kernel's stamp) to the send of the first token.
     pub ttft: Distribution,
     /// Time between the sends of consecutive writes of one stream.
@@ -76,6 +79,11 @@ impl Truth {
         *self.faults.entry(fault.name()).or_default() += 1;
     }
 
+    /// Counts a client that did not wait for the fault of its answer.
+    pub fn left_before(&mut self, fault: Fault) {
+        *self.left_before_fault.entry(fault.name()).or_default() += 1;
+    }
+
     pub fn merge(&mut self, other: &Truth) {
         let Truth {
             requests,
@@ -94,6 +102,7 @@ impl Truth {
             abandoned_after,
             refused,
             faults,
+            left_before_fault,
             ttft,
             gap,
             latency,
@@ -119,6 +128,9 @@ impl Truth {
         self.refused += refused;
         for (name, count) in faults {
             *self.faults.entry(name.clone()).or_default() += count;
+        }
+        for (name, count) in left_before_fault {
+            *self.left_before_fault.entry(name.clone()).or_default() += count;
         }
         self.ttft.merge(ttft);
         self.gap.merge(gap);
@@ -146,6 +158,7 @@ impl Truth {
             "abandoned_after": self.abandoned_after,
             "refused": self.refused,
             "faults": self.faults,
+            "left_before_fault": self.left_before_fault,
             "ttft_ms": summary(&self.ttft),
             "gap_ms": summary(&self.gap),
             "latency_ms": summary(&self.latency),

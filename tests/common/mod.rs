@@ -48,8 +48,8 @@ pub fn run_on(plan: Plan, target: Target, options: EngineOptions, during: impl F
     run_against(plan, &[target], options, during)
 }
 
-/// A plain GET, for what the mock says of itself.
-pub fn get_json(address: SocketAddr, path: &str) -> serde_json::Value {
+/// The body of the answer to a plain GET.
+pub fn get_text(address: SocketAddr, path: &str) -> String {
     use std::io::Write;
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -60,7 +60,12 @@ pub fn get_json(address: SocketAddr, path: &str) -> serde_json::Value {
     .unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
-    serde_json::from_str(text.split_once("\r\n\r\n").unwrap().1).unwrap()
+    text.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+/// The same, for what the mock says of itself.
+pub fn get_json(address: SocketAddr, path: &str) -> serde_json::Value {
+    serde_json::from_str(&get_text(address, path)).unwrap()
 }
 
 /// A mock that keeps the requests that it gets, for [`received`].

@@ -77,6 +77,7 @@ mod signals;
 mod simulator;
 mod skips;
 mod slot_free;
+mod soak;
 mod sse_vectors;
 mod standard_streams;
 mod summary;
