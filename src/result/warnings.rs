@@ -81,7 +81,7 @@ pub const RULES: [Rule; 26] = [
             of_a_server.then(|| off("answers", r.totals.lengths.output))?
         },
         generator: false,
-        advice: "the server ended answers by itself, or ignores the limit: `ignore_eos: true` makes them as long as asked",
+        advice: "shorter ones the server ended by itself (`ignore_eos: true` prevents that); with longer ones it ignores the limit, or counts thoughts beside it",
     },
     Rule {
         name: "dropped",

@@ -24,11 +24,16 @@ pub(super) fn full(page: &mut Page, phases: &PhaseFigures) {
 }
 
 fn line(page: &mut Page, label: &str, totals: &Traffic, rates: &Rates) {
-    let cells = [
+    let mut cells = vec![
         format!("for {}", elapsed(rates.load_seconds.unwrap_or(0.0))),
         format!("{} requests due", grouped(totals.requests)),
         format!("{} req/s", rate(rates.requests_per_second)),
         format!("ok {}", success(totals.ok, totals.failed)),
     ];
+    // Without this a server with a long queue looks as if it had answered nobody.
+    let after = totals.after_load.ok + totals.after_load.failed;
+    if after > 0 {
+        cells.push(format!("{} ended after the load", grouped(after)));
+    }
     page.row(label, &cells);
 }

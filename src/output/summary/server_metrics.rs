@@ -144,7 +144,10 @@ pub(super) fn full(page: &mut Page, result: &RunResult) {
     for account in &result.server_metrics {
         let known = account.histograms.iter().filter(|(_, times)| times.count > 0);
         for (key, times) in known {
-            page.prose(&format!("server {}", key.replace('_', " ")), &in_words(times));
+            page.prose(
+                "server",
+                &format!("{}: {}", key.replace('_', " "), in_words(times)),
+            );
         }
     }
 }
