@@ -18,6 +18,11 @@ pub struct MergeArgs {
     #[arg(long, value_name = "FILE.html")]
     pub report: Option<PathBuf>,
 
+    /// Also write the merged result as tables to this folder: timeline.csv, metrics.csv and, if the documents list
+    /// them, requests.csv
+    #[arg(long, value_name = "FOLDER")]
+    pub csv: Option<PathBuf>,
+
     /// How much the summary shows
     #[arg(long, value_enum, default_value_t = Summary::Brief)]
     pub summary: Summary,

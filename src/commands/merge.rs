@@ -9,9 +9,10 @@ use crate::json::JsonError;
 use crate::merge::{DetailCheck, Part, imbalance, merge};
 use crate::output::{self, DetailSpool, OutputFile, Spooled, View};
 use crate::page::{Loaded, page};
-use crate::result::{RunResult, Warning, each_detail};
+use crate::result::{Detail, RunResult, Warning, each_detail};
+use crate::tables::{EachRequest, TableFolder, each_spooled};
 use std::fs::{self, File};
-use std::io::BufReader;
+use std::io::{self, BufReader};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -53,40 +54,17 @@ pub fn run(args: &MergeArgs) -> Result<Merged, Failure> {
     if failure.is_some() {
         result.fail_internally();
     }
-    let file = match &args.output {
-        Some(path) => Some(OutputFile::prepare(path)?),
-        None => None,
-    };
-    let report = match &args.report {
-        Some(path) => Some(OutputFile::prepare(path)?),
-        None => None,
-    };
-    let taken = [&file, &report].map(|file| file.as_ref().is_some_and(OutputFile::is_standard_output));
-    if taken == [true, true] {
-        let what = "standard output is given twice, for the document and for its page";
-        let hint = "name a file for one of them: `--report page.html`";
-        return Err(refused(Reason::new(what).hint(hint)));
-    }
+    let files = Files::prepare(args)?;
     let mut notes = Vec::new();
-    let spooled = match &file {
-        Some(file) => {
-            let spool = spool(file, &mut notes)?;
-            copy_details(spool, &parts, &documents, &mut result)?
-        }
+    let spooled = match files.spool_place() {
+        Some(place) => copy_details(spool(place, &mut notes)?, &parts, &documents, &mut result)?,
         None => None,
     };
     let full = args.summary == Summary::Full;
-    let saved: Vec<String> = file.iter().chain(&report).map(OutputFile::name).collect();
+    let saved = files.names();
     result.summary = output::summary(&result, &View::plain(full).saved_as(saved.clone()));
-    let standard_output_taken = taken.contains(&true);
-    if let Some(file) = file {
-        file.write(&result, spooled.as_ref())?;
-        // Its lines are in the document.
-        spooled.as_ref().map_or(Ok(()), Spooled::remove)?;
-    }
-    if let Some(report) = report {
-        report.write_text(&page(&[Loaded::of_run(&result.run.profile, &result)], None))?;
-    }
+    files.write(&result, spooled.as_ref())?;
+    let standard_output_taken = files.standard_output_taken();
     let view = View::of_terminal(full, !standard_output_taken).saved_as(saved);
     Ok(Merged {
         summary: output::summary(&result, &view),
@@ -95,6 +73,72 @@ pub fn run(args: &MergeArgs) -> Result<Merged, Failure> {
         standard_output_taken,
         failure: failure.or_else(|| result.failure()),
     })
+}
+
+/// What a merge writes, all of it found writable beforehand.
+struct Files {
+    document: Option<OutputFile>,
+    page: Option<OutputFile>,
+    tables: Option<TableFolder>,
+}
+
+impl Files {
+    fn prepare(args: &MergeArgs) -> Result<Files, Failure> {
+        let files = Files {
+            document: args.output.as_deref().map(OutputFile::prepare).transpose()?,
+            page: args.report.as_deref().map(OutputFile::prepare).transpose()?,
+            tables: args.csv.as_deref().map(TableFolder::of_run).transpose()?,
+        };
+        if files.standard_outputs().all(|taken| taken) {
+            let what = "standard output is given twice, for the document and for its page";
+            let hint = "name a file for one of them: `--report page.html`";
+            return Err(refused(Reason::new(what).hint(hint)));
+        }
+        Ok(files)
+    }
+
+    fn standard_outputs(&self) -> impl Iterator<Item = bool> {
+        [&self.document, &self.page]
+            .into_iter()
+            .map(|file| file.as_ref().is_some_and(OutputFile::is_standard_output))
+    }
+
+    fn standard_output_taken(&self) -> bool {
+        self.standard_outputs().any(|taken| taken)
+    }
+
+    /// Returns the names as the summary shows them.
+    fn names(&self) -> Vec<String> {
+        let files = self.document.iter().chain(&self.page).map(OutputFile::name);
+        files.chain(self.tables.iter().map(TableFolder::name)).collect()
+    }
+
+    /// Returns where the requests of all shards wait: a named file, or one without a name beside standard output.
+    /// `None` if nothing lists them.
+    fn spool_place(&self) -> Option<Option<PathBuf>> {
+        let of_document = self.document.as_ref().map(OutputFile::spool_path);
+        of_document.or_else(|| self.tables.as_ref().map(TableFolder::spool_path))
+    }
+
+    fn write(&self, result: &RunResult, spooled: Option<&Spooled>) -> Result<(), Failure> {
+        if let Some(document) = &self.document {
+            document.write(result, spooled)?;
+        }
+        if let Some(tables) = &self.tables {
+            let mut each = |take: &mut dyn FnMut(&Detail) -> io::Result<()>| {
+                spooled.map_or(Ok(()), |spooled| each_spooled(spooled, take))
+            };
+            let each: &mut EachRequest<'_> = &mut each;
+            let written = tables.write_run(result, spooled.is_some().then_some(each));
+            written.map_err(|mut unwritten| unwritten.failures.swap_remove(0))?;
+        }
+        // Its lines are in the document and in the table.
+        spooled.map_or(Ok(()), Spooled::remove)?;
+        if let Some(to) = &self.page {
+            to.write_text(&page(&[Loaded::of_run(&result.run.profile, result)], None))?;
+        }
+        Ok(())
+    }
 }
 
 /// Makes a bug on purpose in debug builds, so that tests can see how one is reported. Release builds must not have
@@ -200,8 +244,8 @@ impl CopyError {
 }
 
 /// Where requests wait until the document around them is written.
-fn spool(file: &OutputFile, notes: &mut Vec<String>) -> Result<DetailSpool, Failure> {
-    let Some(path) = file.spool_path() else {
+fn spool(place: Option<PathBuf>, notes: &mut Vec<String>) -> Result<DetailSpool, Failure> {
+    let Some(path) = place else {
         return DetailSpool::unnamed(&[], 0);
     };
     let spool = DetailSpool::create(&path, &[], 0)?;

@@ -335,6 +335,7 @@ require_fit: true
 fn merged(documents: &[PathBuf], output: &Path) -> merge::Merged {
     merge::run(&MergeArgs {
         report: None,
+        csv: None,
         documents: documents.to_vec(),
         output: Some(output.to_path_buf()),
         partial: false,
@@ -643,6 +644,7 @@ fn refused(dir: &Dir, documents: &[Value], partial: bool) -> String {
 fn refused_paths(documents: &[PathBuf], partial: bool) -> String {
     let args = MergeArgs {
         report: None,
+        csv: None,
         documents: documents.to_vec(),
         output: None,
         partial,
@@ -819,6 +821,7 @@ fn with_partial_the_shards_that_exist_are_joined_and_missing_ones_listed() {
     let output = PathBuf::from(dir.path("merged.json"));
     let shown = merge::run(&MergeArgs {
         report: None,
+        csv: None,
         documents: paths.to_vec(),
         output: Some(output.clone()),
         partial: true,

@@ -165,6 +165,16 @@ fn sum(table: &[Vec<String>], column: &str) -> u64 {
     table[1..].iter().map(|row| row[at].parse::<u64>().unwrap()).sum()
 }
 
+/// The names in a folder, in order.
+fn names(folder: &str) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
 #[test]
 fn a_run_writes_its_tables_with_and_without_a_document() {
     let dir = Dir::new();
@@ -174,14 +184,6 @@ fn a_run_writes_its_tables_with_and_without_a_document() {
     assert!(ended.stdout.contains("new/tables"), "{}", ended.stdout);
     assert_eq!(ran(&["show", &result]).expect(0).stdout, ended.stdout);
     let requests = document(&result)["totals"]["requests"].as_u64().unwrap();
-    let names = |folder: &str| {
-        let mut names: Vec<String> = fs::read_dir(folder)
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
-    };
     let all = ["metrics.csv", "requests.csv", "timeline.csv"];
     assert_eq!(names(&tables), all, "nothing else is left");
     for name in all {
@@ -220,6 +222,41 @@ fn a_run_writes_its_tables_with_and_without_a_document() {
         ["metrics.csv", "timeline.csv"],
         "those of an earlier run are gone"
     );
+}
+
+#[test]
+fn a_merge_writes_the_tables_of_its_document() {
+    let dir = Dir::new();
+    let parts = ["1/2", "2/2"].map(|shard| {
+        let part = dir.path(&format!("{}.json", &shard[..1]));
+        let words = ["smoke", "--vus", "2", "--iterations", "6", "--details"];
+        ran(&[&words[..], &["--shard", shard, "-o", &part]].concat()).expect(0);
+        part
+    });
+    let (both, alone, beside, shown) = (
+        dir.path("both.json"),
+        dir.path("alone"),
+        dir.path("beside"),
+        dir.path("shown"),
+    );
+    let merge = ["merge", &parts[0], &parts[1]];
+    let ended = ran(&[&merge[..], &["--csv", &alone]].concat()).expect(0);
+    assert!(ended.stdout.contains(&alone), "{}", ended.stdout);
+    ran(&[&merge[..], &["-o", &both, "--csv", &beside]].concat()).expect(0);
+    ran(&["show", &both, "--csv", &shown]).expect(0);
+    let all = ["metrics.csv", "requests.csv", "timeline.csv"];
+    for folder in [&alone, &beside, &shown] {
+        assert_eq!(names(folder), all, "and nothing of the merge is left");
+    }
+    for name in all {
+        let read = |folder: &str| fs::read_to_string(format!("{folder}/{name}")).unwrap();
+        assert_eq!(read(&alone), read(&shown), "{name}");
+        assert_eq!(read(&beside), read(&shown), "{name}");
+    }
+    let requests = fs::read_to_string(format!("{alone}/requests.csv")).unwrap();
+    assert_eq!(requests.lines().count(), 1 + 6, "{requests}");
+    let file = dir.write("file", "precious");
+    ran(&[&merge[..], &["-o", &both, "--csv", &file]].concat()).expect(112);
 }
 
 #[test]
