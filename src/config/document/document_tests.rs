@@ -222,6 +222,16 @@ fn paths_steps_and_the_simulator_are_checked() {
             "did you mean `models`?",
         ),
         (
+            "prompts: [Hi]",
+            "prompts: [Hi]\nmax_tokens: 50",
+            "`max_tokens` is a key of a request: write it in the items of `requests:`",
+        ),
+        (
+            "kind: light",
+            "kind: light, seed: 3",
+            "`seed` is a key of the document: write it at the top level",
+        ),
+        (
             "max_tokens: 20",
             "max_tokens: 20, path: models",
             "`requests[0].path` has no effect with kind `chat`",

@@ -1,7 +1,9 @@
 //! Typed reading of the tree. Each getter reports a wrong value with its line and returns `None`, so that reading
 //! continues and all mistakes of a document are found at once.
 
+use crate::config::document::KEYS;
 use crate::config::document::python_tool::{Answer, answer};
+use crate::config::document::requests::request_keys;
 use crate::error::{Mistake, Place, Reason, nearest, quoted};
 use crate::units::Nanos;
 use crate::units::{bare, parse_duration_up_to, within};
@@ -129,6 +131,15 @@ pub fn sequence<'t>(node: &'t Node<'t>) -> &'t [Node<'t>] {
     }
 }
 
+/// Returns where a key belongs that is not known at `path`, if the document has it at its other level.
+fn level_of(path: &str, key: &str) -> Option<&'static str> {
+    if path.is_empty() && request_keys().any(|known| known == key) {
+        return Some("a request: write it in the items of `requests:`");
+    }
+    let of_document = path.starts_with("requests[") && path.ends_with("].") && KEYS.contains(&key);
+    of_document.then_some("the document: write it at the top level, beside `requests:`")
+}
+
 /// Describes a value for an error.
 fn described(node: &Node<'_>) -> String {
     match &node.data {
@@ -228,12 +239,13 @@ impl<'f> Reader<'f> {
                 }
                 Some(Answer::Refused(reason)) => self.mistake(entry.line, reason),
                 None => {
-                    let hint = match nearest(entry.key, known) {
-                        Some(name) => {
+                    let hint = match (level_of(&fields.path, entry.key), nearest(entry.key, known)) {
+                        (Some(level), _) => format!("`{}` is a key of {level}", entry.key),
+                        (None, Some(name)) => {
                             fields.mistyped.push(name.to_owned());
                             format!("did you mean `{name}`?")
                         }
-                        None => format!("the keys known here are {}", known.join(", ")),
+                        (None, None) => format!("the keys known here are {}", known.join(", ")),
                     };
                     let what = format!("unknown key {}", quoted(&name));
                     self.mistake(entry.line, Reason::new(what).hint(hint));

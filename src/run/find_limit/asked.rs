@@ -196,12 +196,13 @@ fn check_times(args: &FindLimitArgs, mistakes: &mut Vec<Mistake>) {
 fn check_time_for_a_probe(args: &FindLimitArgs, config: &Config, least: Nanos, mistakes: &mut Vec<Mistake>) {
     let first = first_settling(config, args.settle);
     let needed = first.saturating_add(args.settle).saturating_add(least);
-    if needed > args.max_time && !mistakes.iter().any(is_about_times) {
+    // What is exactly as long leaves no time for connecting.
+    if needed >= args.max_time && !mistakes.iter().any(is_about_times) {
         let [max_time, first, settle, probe, needed] =
             [args.max_time, first, args.settle, least, needed].map(format_duration);
         let what = format!(
             "{max_time} is too short for one probe: settling at first ({first}), settling ({settle}) and the shortest \
-             probe ({probe}) take {needed}"
+             probe ({probe}) take {needed}, and connecting a moment more"
         );
         let hint = match config.warmup > args.settle {
             true => "use a longer --max-time, or a shorter --warmup or --settle",
