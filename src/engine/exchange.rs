@@ -2,6 +2,7 @@
 
 use super::core::CoreState;
 use super::finished::{self, Asked};
+use super::limits::Limits;
 use super::memory::Held;
 use super::planned::Planned;
 use super::response::{Expected, Progress, ResponseReader, TokenSink};
@@ -288,12 +289,9 @@ impl VuConnection {
         request: &mut RequestState,
     ) -> Attempt {
         let start = clock::monotonic();
-        let cut_at = match request.cut {
-            Some(Cut::After(time)) => start + time,
-            Some(Cut::Tokens(_)) | None => Nanos::MAX,
-        };
+        let limits = Limits::new(timeouts, request.ready, start, request.cut);
         loop {
-            let deadline = self.deadline(timeouts, request.ready, start).min(cut_at);
+            let deadline = limits.deadline(&self.reader);
             let received = core.net.receive(self.task, conn, deadline).await;
             if !request.tls_output_sent
                 && (request.sent.is_none() || self.reader.arrivals.first_byte.is_none())
@@ -311,6 +309,10 @@ impl VuConnection {
                         self.reader.instead(Place::Memory(core.memory.max() as u64));
                         (self.reader.refusal().unwrap_or(Outcome::TooLarge), arrived)
                     }
+                    Progress::More if limits.have_passed(&self.reader) => {
+                        let last = self.reader.arrivals.last;
+                        (limits.outcome(&self.reader, last), last)
+                    }
                     Progress::More => match self.tls_end() {
                         None => {
                             self.send_tls_output(core, conn, request);
@@ -320,6 +322,7 @@ impl VuConnection {
                         Some(end) => (self.outcome_of_end(core, end), arrived),
                     },
                     Progress::Over { outcome, reusable } => {
+                        let outcome = limits.of_answer(&self.reader, outcome);
                         // After an answer that came before the request was out, part of the request is still to be
                         // sent.
                         if !reusable || core.net.sending(conn) {
@@ -336,11 +339,7 @@ impl VuConnection {
                 Received::SendFailed(errno) => (self.broken(errno), clock::monotonic()),
                 Received::Timeout => {
                     let now = clock::monotonic();
-                    let outcome = match now < cut_at {
-                        true => self.timed_out(timeouts, request.ready, start, now),
-                        false => self.reader.refusal().unwrap_or(Outcome::Cancelled),
-                    };
-                    (outcome, now)
+                    (limits.outcome(&self.reader, now), now)
                 }
                 Received::Stopped => (Outcome::Interrupted, clock::monotonic()),
             };
@@ -381,19 +380,6 @@ impl VuConnection {
         progress
     }
 
-    fn deadline(&self, timeouts: &Timeouts, ready: Nanos, start: Nanos) -> Nanos {
-        let mut deadline = ready + timeouts.total;
-        if let Some(t) = timeouts.first_token
-            && self.reader.awaits_token()
-        {
-            deadline = deadline.min(start + t);
-        }
-        if let Some(t) = timeouts.idle {
-            deadline = deadline.min(start.max(self.reader.arrivals.last) + t);
-        }
-        deadline
-    }
-
     /// The connection broke with this errno. What the status had decided by then stays decided.
     fn broken(&mut self, errno: i32) -> Outcome {
         let outcome = match finished::outcome_of_errno(errno) {
@@ -404,16 +390,6 @@ impl VuConnection {
             self.reader.instead(Place::Errno(errno));
         }
         outcome
-    }
-
-    fn timed_out(&self, timeouts: &Timeouts, ready: Nanos, start: Nanos, now: Nanos) -> Outcome {
-        if now >= ready + timeouts.total {
-            return Outcome::TimeoutTotal;
-        }
-        match timeouts.first_token {
-            Some(t) if self.reader.awaits_token() && now >= start + t => Outcome::TimeoutFirstToken,
-            _ => Outcome::TimeoutIdle,
-        }
     }
 
     fn record(

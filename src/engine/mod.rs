@@ -16,6 +16,7 @@ mod finished;
 mod followers;
 mod graph;
 mod kept;
+mod limits;
 mod memory;
 mod paired;
 mod planned;

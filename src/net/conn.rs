@@ -231,6 +231,8 @@ pub struct TaskSlot {
     pub waker: Option<Waker>,
     pub signal: Signal,
     pub in_use: bool,
+    /// Its limit has passed, and nothing that had arrived by then is left to be taken.
+    pub is_late: bool,
 }
 
 #[cfg(test)]

@@ -193,6 +193,7 @@ impl Net {
             .borrow_mut()
             .connect(task, route)
             .map_err(|e| ConnectError::Resource(e.raw_os_error().unwrap_or(libc::EIO)))?;
+        let mut waits = false;
         let result = poll_fn(|cx| {
             let mut d = self.0.borrow_mut();
             if d.signal(task) == Signal::Hard {
@@ -201,10 +202,11 @@ impl Net {
             match d.connect_result(conn) {
                 Some((0, took)) => Poll::Ready(Ok(took)),
                 Some((errno, _)) => Poll::Ready(Err(connect_error(errno))),
-                None if d.now() >= deadline => Poll::Ready(Err(ConnectError::Timeout)),
+                None if waits && d.is_late(task) => Poll::Ready(Err(ConnectError::Timeout)),
                 None => {
                     d.park(task, cx.waker());
                     d.set_limit(task, deadline);
+                    waits = true;
                     Poll::Pending
                 }
             }
@@ -328,9 +330,11 @@ impl Net {
         .await;
     }
 
-    /// Waits for the next bytes of the connection, in order, or its end.
+    /// Waits for the next bytes of the connection, in order, or its end. It is a time-out only if nothing had arrived by
+    /// the deadline, however late this looks.
     pub async fn receive(&self, task: TaskId, conn: ConnId, deadline: Nanos) -> Received<'_> {
         let driver: &RefCell<Driver> = &self.0;
+        let mut waits = false;
         poll_fn(|cx| {
             let mut d = driver.borrow_mut();
             if let Some((buffer, filled)) = d.pop(conn) {
@@ -346,11 +350,12 @@ impl Net {
             if d.signal(task) == Signal::Hard {
                 return Poll::Ready(Received::Stopped);
             }
-            if d.now() >= deadline {
+            if waits && d.is_late(task) {
                 return Poll::Ready(Received::Timeout);
             }
             d.park(task, cx.waker());
             d.set_limit(task, deadline);
+            waits = true;
             Poll::Pending
         })
         .await

@@ -80,6 +80,7 @@ mod slot_free;
 mod soak;
 mod sse_vectors;
 mod standard_streams;
+mod stopped;
 mod summary;
 mod tls;
 mod tokenizers;

@@ -136,6 +136,14 @@ impl Backend {
         matches!(self, Backend::Epoll(_))
     }
 
+    /// Returns true if the last look at the kernel has given all that had arrived, once it has been drained.
+    pub fn has_given_all(&self) -> bool {
+        match self {
+            Backend::Epoll(epoll) => epoll.has_given_all(),
+            _ => true,
+        }
+    }
+
     pub fn connect(&mut self, fd: &OwnedFd, address: usize, key: Key) -> io::Result<()> {
         each!(self, io => io.connect(fd, address, key))
     }

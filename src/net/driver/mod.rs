@@ -20,7 +20,7 @@ use crate::net::conn::{Conn, ConnId, Inbox, TaskSlot};
 
 use crate::net::timers::Timers;
 use crate::net::wait::{Turn, WaitPolicy};
-use crate::units::{MILLISECOND, Nanos};
+use crate::units::{MILLISECOND, Nanos, SECOND};
 
 /// Completions that one wait may gather: half the buffers, so that a full batch of reads leaves the other half free.
 const GATHER: usize = (crate::net::ring::BUFFERS / 2) as usize;
@@ -34,6 +34,8 @@ const STALL: Nanos = 10 * MILLISECOND;
 /// Longest wait. It is short so that a process that was stopped, or a thread that did not get its CPU back, shows as a
 /// late end of a wait even if nothing was due.
 const WAIT_MAX: Nanos = 100 * MILLISECOND;
+/// How long a limit waits for a loop that does not catch up with what arrives.
+const BEHIND_MAX: Nanos = SECOND;
 
 /// Calls to submit what is left at the end of a core.
 const SUBMIT_MAX: u32 = 1_000;
@@ -127,6 +129,12 @@ pub struct Driver {
     runnable: bool,
     /// Completions may be left in the ring.
     left: bool,
+    /// When the loop last asked the kernel for all that has arrived.
+    looked_at: Nanos,
+    /// Everything that had arrived by then has been taken.
+    seen: Nanos,
+    /// Since when the loop has not been able to take all.
+    behind_since: Option<Nanos>,
     offset: Offset,
     policy: WaitPolicy,
     turn: Turn,
@@ -173,6 +181,9 @@ impl Driver {
             kicked: false,
             runnable: false,
             left: false,
+            looked_at: now,
+            seen: now,
+            behind_since: None,
             offset: Offset::new(),
             turn: Turn::default(),
             turn_at: now,
@@ -237,9 +248,15 @@ impl Driver {
             self.counters.waits += 1;
             self.wake_by += timeout.unwrap_or(WAIT_MAX);
         }
-        let gather = match self.ahead.wake_at() {
-            Some(_) => GATHER_AHEAD,
-            None => GATHER,
+        let gather = match wait {
+            // Whether a limit has passed takes a look at everything. The kernel gives 20 reads to who wants fewer.
+            Wait::No if self.limits.next().is_some_and(|at| at <= now) => {
+                self.looked_at = now;
+                DRAIN_MAX
+            }
+            Wait::No => 1,
+            _ if self.ahead.wake_at().is_some() => GATHER_AHEAD,
+            _ => GATHER,
         };
         self.backend.enter(wait, gather)
     }
@@ -313,10 +330,25 @@ impl Driver {
         while let Some(task) = self.sleeps.pop_due(self.now) {
             self.wake(task);
         }
-        while let Some(task) = self.limits.pop_due(self.now) {
+        self.note_look();
+        while let Some(task) = self.limits.pop_due(self.seen) {
+            self.tasks[task as usize].is_late = true;
             self.wake(task);
         }
         Ok(())
+    }
+
+    /// Notes up to when all that had arrived has been taken. A loop that is behind all the time must not keep limits from
+    /// passing.
+    fn note_look(&mut self) {
+        if !self.left && self.rearm.is_empty() && self.backend.has_given_all() {
+            (self.seen, self.behind_since) = (self.looked_at, None);
+            return;
+        }
+        let since = *self.behind_since.get_or_insert(self.now);
+        if self.now - since > BEHIND_MAX {
+            self.seen = self.seen.max(self.now - BEHIND_MAX);
+        }
     }
 
     fn rearm_receives(&mut self) -> io::Result<()> {
@@ -343,7 +375,7 @@ impl Driver {
     /// when a signal interrupts it.
     pub fn release_tasks(&mut self) -> io::Result<Vec<TaskSlot>> {
         for _ in 0..SUBMIT_MAX {
-            self.backend.enter(Wait::No, 0)?;
+            self.backend.enter(Wait::No, 1)?;
             if !self.backend.has_queued() {
                 break;
             }

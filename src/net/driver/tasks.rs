@@ -57,7 +57,14 @@ impl Driver {
     }
 
     pub fn set_limit(&mut self, task: TaskId, deadline: Nanos) {
+        self.tasks[task.0 as usize].is_late = false;
         self.limits.set(task.0, deadline);
+    }
+
+    /// Tells whether the limit that was set last has passed. A clock does not say so: after a stop of the process, or of
+    /// its CPU, the kernel may hold what arrived in time.
+    pub fn is_late(&self, task: TaskId) -> bool {
+        self.tasks[task.0 as usize].is_late
     }
 
     pub fn clear_limit(&mut self, task: TaskId) {

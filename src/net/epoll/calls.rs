@@ -9,9 +9,16 @@ use rustix::io::Errno;
 use socket2::{SockAddr, SockRef};
 
 use super::steps::Step;
-use super::troubles;
+use super::{Epoll, troubles};
 use crate::net::ring::receive_stamped;
 use crate::units::{MILLISECOND, Nanos, SECOND};
+
+impl Epoll {
+    /// Returns true if the last call fetched all events, and no connection has to be read further.
+    pub fn has_given_all(&self) -> bool {
+        self.fetched_all && self.ready.is_empty() && self.done.is_empty()
+    }
+}
 
 fn repeated<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {

@@ -92,6 +92,7 @@ pub struct Epoll {
     listener: Option<Watched>,
     kick: Option<Watched>,
     events: Vec<Event>,
+    fetched_all: bool,
 }
 
 impl Epoll {
@@ -111,6 +112,7 @@ impl Epoll {
             listener: None,
             kick: None,
             events: vec![none; EVENTS],
+            fetched_all: true,
         })
     }
 
@@ -296,6 +298,7 @@ impl Epoll {
         for event in &events[..*found.as_ref().unwrap_or(&0)] {
             self.note(event.data.u64(), event.flags);
         }
+        self.fetched_all = found.as_ref().is_ok_and(|found| *found < EVENTS);
         self.events = events;
         if let Some(at) = troubles::slot_to_wake(self.slots.len()) {
             self.slots[at].may_read = true;

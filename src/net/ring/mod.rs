@@ -305,7 +305,7 @@ impl Ring {
                 let timespec = Timespec::new();
                 // With a zero timeout the kernel runs deferred work and returns at once.
                 let args = SubmitArgs::new().timespec(&timespec);
-                self.io.submitter().submit_with_args(1, &args)
+                self.io.submitter().submit_with_args(want, &args)
             }
             Wait::Yes { timeout, min_wait_us } => {
                 let min_wait_us = if self.features.min_wait { min_wait_us } else { 0 };
