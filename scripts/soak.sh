@@ -29,17 +29,21 @@ trap finish EXIT
 # 10 of 1000 requests each.
 faults=$(printf '%s=10,' 429 500 503 404 reset cut unfinished error_event bad_json bad_chunk hang stall close)
 
-# DRIVER: a mock and, for the time given, a load of it.
+# The CPUs that this script may use. The mock of one driver and the load of the other share one.
+read -ra cpus <<<"$(python3 -c 'import os; print(*sorted(os.sched_getaffinity(0)))')"
+
+# DRIVER NUMBER: a mock and, for the time given, a load of it.
 soak() {
     local io=$1 mock url sampler status=0
-    "$bin" mock --io "$io" --ttft 500ms --gap 200ms --tokens 20 --spread --faults "${faults%,}" \
+    local mock_cpu=${cpus[$(($2 % ${#cpus[@]}))]} load_cpu=${cpus[$((($2 + 1) % ${#cpus[@]}))]}
+    "$bin" mock --io "$io" --cpus "$mock_cpu" --ttft 500ms --gap 200ms --tokens 20 --spread --faults "${faults%,}" \
         --max-seconds $((seconds + 600)) >"$kept/$io.mock" 2>&1 &
     mock=$!
     until grep -qs listening "$kept/$io.mock"; do kill -0 "$mock" || { cat "$kept/$io.mock"; return 1; }; done
     url=$(sed -n 's#^listening ##p' "$kept/$io.mock")
     curl -sf --max-time 10 "$url/mock/stats" >"$kept/$io.before"
     python3 scripts/soak.py idle "$mock" >"$kept/$io.samples"
-    "$bin" run scripts/soak.yaml --io "$io" --cores 1 --vus "$users" --duration "${seconds}s" --progress none \
+    "$bin" run scripts/soak.yaml --io "$io" --cpus "$load_cpu" --vus "$users" --duration "${seconds}s" --progress none \
         --target "$url/v1/chat/completions" --output "$kept/$io.json" --summary full >"$kept/$io.printed" 2>&1 &
     local load=$!
     python3 scripts/soak.py sample "$every" "$load" "$mock" >>"$kept/$io.samples" &
@@ -52,12 +56,13 @@ soak() {
     wait "$mock" || true
 }
 
-for io in "${drivers[@]}"; do
+for number in "${!drivers[@]}"; do
+    io=${drivers[number]}
     # Each ends its own processes with it: a group that `finish` reaches through the shell that leads it.
     (
         trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
         trap 'exit 143' TERM
-        soak "$io"
+        soak "$io" "$number"
     ) &
     pids+=($!)
     [ -z "${ONE_BY_ONE:-}" ] || wait "${pids[-1]}"
