@@ -11,6 +11,7 @@ pub mod commands;
 pub mod compare;
 pub mod config;
 pub mod coordination;
+pub mod coordinator;
 pub mod dataset;
 pub mod discover;
 #[cfg(test)]

@@ -6,8 +6,8 @@ use crate::cli::values::number::{
     TurnsAsked, count, duration, lengths, number, part_of_load, pause, seed, short_time, turns,
 };
 use crate::cli::{
-    BodyArgs, ConnectionArgs, DatasetArgs, DocumentArgs, FilesArgs, LengthArgs, MetricsListenArgs, PushArgs,
-    ServerArgs, ServerMetricsArgs, ShardArgs, StageList, TraceArgs,
+    BodyArgs, ConnectionArgs, CoordinateArgs, DatasetArgs, DocumentArgs, FilesArgs, LengthArgs,
+    MetricsListenArgs, PushArgs, ServerArgs, ServerMetricsArgs, ShardArgs, StageList, TraceArgs,
 };
 use crate::export::{Export, parse_export};
 use crate::host::{CpuList, IoChoice};
@@ -240,6 +240,9 @@ pub struct RunArgs {
 
     #[command(flatten)]
     pub sharding: ShardArgs,
+
+    #[command(flatten)]
+    pub coordination: CoordinateArgs,
 
     /// Number of worker cores [all that are free]
     #[arg(long, env = "LLMLOAD_CORES", hide_env = true, value_name = "N", value_parser = count(1..=CORES_MAX), help_heading = MEASUREMENT)]

@@ -6,6 +6,7 @@
 //! ```
 
 mod body_file;
+mod coordinate;
 mod dataset;
 pub mod document;
 mod made_form;

@@ -68,8 +68,8 @@ impl Frames {
         self.limit = FRAME_BYTES_MAX;
     }
 
-    /// Adds bytes that have arrived. Call [`Self::next_message`] until it has none left before more are added: what is kept is
-    /// less than a frame then.
+    /// Adds bytes that have arrived. Call [`Self::next_message`] until it has none left before more are added: what is
+    /// kept is less than a frame then.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.drain(..self.read);
         self.read = 0;

@@ -27,7 +27,7 @@ pub enum MemberOutput {
 /// What this rank's run has to know.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Heard {
-    /// This rank takes part.
+    /// All ranks are there.
     Joined,
     /// A pass begins at this instant of our clock, which is `wall_offset` before rank 0's CLOCK_REALTIME.
     Begin {
@@ -41,7 +41,13 @@ pub enum Heard {
     Verdict {
         exit: u8,
     },
+    /// Rank 0 does not take this process.
     Refused {
+        what: String,
+        hint: String,
+    },
+    /// The run does not take place, or ends without a result.
+    Cancelled {
         what: String,
         hint: String,
     },
@@ -106,6 +112,7 @@ impl Member {
                 what: "what answers there is no rank 0 of this program".to_owned(),
                 hint: "check the address of --coordinate".to_owned(),
             }),
+            Message::Cancelled { what, hint } => self.end(Heard::Cancelled { what, hint }),
             Message::Joined => self.tell(Heard::Joined),
             Message::Pong {
                 sent,

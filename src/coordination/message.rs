@@ -26,7 +26,7 @@ pub enum Message {
         host: String,
         plan: Value,
     },
-    /// The rank takes part.
+    /// All ranks are there, and this one takes part.
     Joined,
     /// A question about rank 0's clock.
     Ping { sent: Nanos },
@@ -52,8 +52,10 @@ pub enum Message {
     Leave { why: String },
     /// The exit code of the whole.
     Verdict { exit: u8 },
-    /// Rank 0 does not take this process, or cannot begin.
+    /// Rank 0 does not take this process.
     Refused { what: String, hint: String },
+    /// The run does not take place, or ends without a result.
+    Cancelled { what: String, hint: String },
     /// The sender is alive.
     Beat,
 }

@@ -6,7 +6,7 @@
 //!   hello { protocol, version, proof }  ->
 //!                                       <-  welcome { version, proof }     or refused
 //!   join { rank, ranks, plan }          ->
-//!                                       <-  joined                         or refused
+//!                                       <-  joined                         when all are there, or refused
 //!   ... finds its server ...
 //!   ping { sent }  (16 times)           <-> pong { sent, received, answered }
 //!   ready { pass }                      ->
@@ -15,7 +15,7 @@
 //!   document                            ->
 //!                                       <-  verdict { exit }
 //! ```
-//! Both send `beat` all the time, so that silence is a loss. [`Roll`] is rank 0's side and [`Member`] that of any other:
+//! Both send `beat` all the time, so that silence is a loss. [`Roll`] is rank 0's side, [`Member`] that of any other:
 //! events and instants go in, messages and notices come out, so that tests can lose, delay and forge anything.
 
 mod frame;
@@ -34,9 +34,12 @@ pub use offset::{Best, EXCHANGES, Exchange, Offset};
 pub use proof::{BINDING_BYTES, BINDING_LABEL, Key, SECRET_BYTES_MIN, Side};
 pub use roll::{Ending, LinkId, Notice, OnLoss, Output, Roll, RollTerms};
 
-use crate::units::{MILLISECOND, Nanos, SECOND};
+use crate::units::{MILLISECOND, MINUTE, Nanos, SECOND};
+use std::ops::RangeInclusive;
 
 /// The time between two beats.
 pub const BEAT_EVERY: Nanos = 500 * MILLISECOND;
+/// How long ranks may be asked to wait for each other.
+pub const WAIT: RangeInclusive<Nanos> = SECOND..=24 * 60 * MINUTE;
 /// The silence after which a rank is lost: ten beats.
 pub const SILENCE_MAX: Nanos = 5 * SECOND;

@@ -1,9 +1,9 @@
 //! Proofs that a peer knows the secret.
 //!
 //! A proof is HMAC-SHA256 (RFC 2104) under the secret over the peer's side and what both ends of this very TLS session
-//! derive from it (RFC 5705, as the channel binding `tls-exporter` of RFC 9266). Nobody else has these bytes, so a proof
-//! cannot be used again elsewhere, and whoever sits in between, with a session on each side, has two different ones.
-//! That is why no certificate is needed.
+//! derive from it (RFC 5705, as the channel binding `tls-exporter` of RFC 9266). Nobody else has these bytes, so a
+//! proof cannot be used again elsewhere, and whoever sits in between, with a session on each side, has two different
+//! ones. That is why no certificate is needed.
 
 use crate::units::Secret;
 use base64::Engine as _;

@@ -27,16 +27,19 @@ pub enum ExitCode {
     NothingSucceeded = 115,
     /// `find-limit`: not even the lowest load met the SLOs.
     NothingHolds = 116,
+    /// A rank of a run of several did not come, or was lost.
+    RankLost = 117,
 }
 
 /// Ranks the codes: the first one that occurred wins. A bad command line or configuration ends the program before
 /// anything else can happen, so the ranks of `Usage` and `Config` are never contested.
-const PRECEDENCE: [ExitCode; 12] = [
+const PRECEDENCE: [ExitCode; 13] = [
     ExitCode::Internal,
     ExitCode::Usage,
     ExitCode::Config,
     ExitCode::Interrupted,
     ExitCode::Output,
+    ExitCode::RankLost,
     ExitCode::Host,
     ExitCode::NotTrustworthy,
     ExitCode::Target,
@@ -54,7 +57,7 @@ pub const NOT_JUDGED: &str = "not_judged";
 
 impl ExitCode {
     /// All codes, in ascending order.
-    pub const ALL: [ExitCode; 12] = [
+    pub const ALL: [ExitCode; 13] = [
         ExitCode::Ok,
         ExitCode::Internal,
         ExitCode::Usage,
@@ -67,6 +70,7 @@ impl ExitCode {
         ExitCode::Target,
         ExitCode::NothingSucceeded,
         ExitCode::NothingHolds,
+        ExitCode::RankLost,
     ];
 
     pub fn code(self) -> u8 {
@@ -88,6 +92,7 @@ impl ExitCode {
             ExitCode::Target => "the target never answered",
             ExitCode::NothingSucceeded => "no request succeeded",
             ExitCode::NothingHolds => "no load meets the SLOs",
+            ExitCode::RankLost => "a rank is missing",
         }
     }
 
@@ -119,6 +124,7 @@ impl ExitCode {
             ExitCode::Target => "target_never_answered",
             ExitCode::NothingSucceeded => "nothing_succeeded",
             ExitCode::NothingHolds => "nothing_holds",
+            ExitCode::RankLost => "rank_lost",
         }
     }
 
@@ -164,6 +170,7 @@ mod tests {
             ExitCode::Internal,
             ExitCode::Interrupted,
             ExitCode::Output,
+            ExitCode::RankLost,
             ExitCode::Host,
             ExitCode::NotTrustworthy,
             ExitCode::Target,
@@ -191,6 +198,6 @@ mod tests {
             PRECEDENCE.into_iter().map(text).collect()
         };
         let (verdicts, meanings) = (texts(ExitCode::verdict), texts(ExitCode::meaning));
-        assert_eq!((codes.len(), verdicts.len(), meanings.len()), (12, 12, 12));
+        assert_eq!((codes.len(), verdicts.len(), meanings.len()), (13, 13, 13));
     }
 }

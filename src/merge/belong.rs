@@ -114,6 +114,18 @@ fn same_run(a: &Part, b: &Part) -> Result<(), Reason> {
     }
 }
 
+/// Returns what the configurations of all processes of a run have in common.
+pub fn common_config_of(config: &Value) -> Value {
+    common(config)
+}
+
+/// Says where two plans differ, the first of which is rank 0's; `None` if they do not.
+pub fn difference_of(first: &Value, other: &Value) -> Option<String> {
+    let (path, of_first, of_other) = difference("", first, other)?;
+    let path = path.trim_start_matches('.');
+    Some(format!("{path} is {of_first} for rank 0, and {of_other} here"))
+}
+
 /// Returns the configuration without the settings that may differ between processes.
 fn common(config: &Value) -> Value {
     let mut config = config.clone();

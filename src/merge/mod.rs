@@ -10,6 +10,7 @@ mod part;
 mod timeline;
 mod verdict;
 
+pub use belong::{common_config_of, difference_of};
 pub use details::DetailCheck;
 pub use join::merge;
 pub use ledger::imbalance;

@@ -109,10 +109,11 @@ fn needs_failed_apart(threshold: &Threshold) -> bool {
 
 /// Returns why the load ended: the most serious of the parts' reasons.
 pub fn stopped_by(parts: &[Part]) -> StoppedBy {
-    const BY_WEIGHT: [StoppedBy; 4] = [
+    const BY_WEIGHT: [StoppedBy; 5] = [
         StoppedBy::Failure,
         StoppedBy::Server,
         StoppedBy::Signal,
+        StoppedBy::Rank,
         StoppedBy::Threshold,
     ];
     let occurred = |reason: &StoppedBy| parts.iter().any(|part| part.document.run.stopped_by == *reason);

@@ -185,6 +185,7 @@ impl StoppedBy {
             StoppedBy::Threshold => ExitCode::ThresholdFailed,
             StoppedBy::Server => ExitCode::Target,
             StoppedBy::Failure => ExitCode::Internal,
+            StoppedBy::Rank => ExitCode::RankLost,
         }
     }
 }

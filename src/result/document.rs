@@ -173,6 +173,8 @@ pub enum StoppedBy {
     Server,
     /// A worker failed.
     Failure,
+    /// Another rank of the run was lost.
+    Rank,
 }
 
 /// The host that the load came from. In a merged document a value is null if the processes differ.

@@ -41,8 +41,7 @@ pub fn finish(
     (files, beside): (&OutputFiles, &Beside),
     mut load: Load,
     started: StartFacts,
-) -> Finished {
-    let full = started.full_summary;
+) -> (Finished, RunResult) {
     // A second signal leaves 100 ms, which is too short to wait for a busy server's answer or for its graceful end.
     let ask = !load.in_a_hurry && load.stopped_by != StoppedBy::Server;
     let server = match ask {
@@ -91,7 +90,7 @@ pub fn finish(
     if result.run.exit_code == ExitCode::NothingSucceeded {
         load.books.failures.extend(result.failure());
     }
-    result.summary = text_of_end(&result, full, (files, beside));
+    result.summary = text_of_end(&result, started.full_summary, (files, beside));
     let to = (files, beside);
     let saved = write(&result, to, spooled.as_ref(), &mut load.books.failures);
     match load.in_a_hurry {
@@ -104,15 +103,16 @@ pub fn finish(
     let view = View {
         exit: Some(exit),
         saved,
-        ..View::of_terminal(full, !standard_output_taken)
+        ..View::of_terminal(started.full_summary, !standard_output_taken)
     };
-    Finished {
+    let finished = Finished {
         exit,
         summary: output::summary(&result, &view),
         standard_output_taken,
         errors: load.books.failures,
         linger: None,
-    }
+    };
+    (finished, result)
 }
 
 /// Returns the text of the end of the run, if everything can be written.

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, after, never, select};
 
 use super::progress::Shown;
+use super::ranks::{Ranks, Reaction, lost};
 use super::spooling::Spooling;
+use crate::coordination::Stop;
+use crate::coordinator::{self, Event};
 use crate::engine::{Command, Engine, Report};
 use crate::error::ExitCode;
 use crate::error::Failure;
@@ -49,6 +52,9 @@ pub struct Listener<'a> {
     shown: Shown<'a>,
     say: &'a mut dyn FnMut(&str),
     give_up: Receiver<Instant>,
+    ranks: Option<&'a Ranks>,
+    /// What is heard of them.
+    heard: Receiver<Event>,
 }
 
 /// The state that continues from one pass to the next.
@@ -64,6 +70,8 @@ pub struct Books {
     pub signals: u32,
     /// The start of the first pass, on CLOCK_MONOTONIC.
     pub origin: Option<Nanos>,
+    /// When all ranks were to begin it, in nanoseconds since 1970.
+    pub asked: Option<Nanos>,
 }
 
 impl Books {
@@ -149,7 +157,15 @@ impl<'a> Listener<'a> {
             shown,
             say,
             give_up: never(),
+            ranks: None,
+            heard: never(),
         }
+    }
+
+    /// Hears what becomes of the other ranks, and tells them of signals.
+    pub fn with_ranks(self, ranks: Option<&'a Ranks>) -> Listener<'a> {
+        let heard = ranks.map_or_else(never, |ranks| ranks.events().clone());
+        Listener { ranks, heard, ..self }
     }
 
     /// Tells a watch of the servers' metrics when the load begins.
@@ -174,6 +190,7 @@ impl<'a> Listener<'a> {
                     Err(_) => break,
                 },
                 recv(signals.received) -> _ => self.handle_signal(),
+                recv(self.heard) -> event => self.hear(event.ok()),
                 recv(self.give_up) -> _ => break,
                 default(Duration::from_nanos(wait)) => self.close_row(ready),
             }
@@ -232,12 +249,64 @@ impl<'a> Listener<'a> {
                 "stopping: requests in flight have up to {grace} to finish; Ctrl-C again stops at once"
             ));
             self.stop(Command::Stop);
+            if let Some(ranks) = self.ranks {
+                ranks.interrupted();
+            }
         } else {
+            if let Some(ranks) = self.ranks {
+                ranks.ask(coordinator::Command::Abort);
+            }
             // On a terminal this also ends the line with the `^C`, so that the report begins on a line of its own.
             (self.say)("stopping at once");
             self.stop(Command::Abort);
             self.give_up = after(ABORT_GRACE);
         }
+    }
+
+    /// Takes what is heard of another rank; `None` if nothing more will be.
+    fn hear(&mut self, event: Option<Event>) {
+        let (Some(ranks), Some(event)) = (self.ranks, event) else {
+            self.heard = never();
+            return;
+        };
+        match ranks.take(event) {
+            Reaction::Say(text) => (self.say)(&text),
+            Reaction::Stop(why) => self.stop_for(&why),
+            Reaction::Over(failure) => {
+                if self.stopped_by == StoppedBy::Plan {
+                    self.stopped_by = StoppedBy::Rank;
+                    self.books.failures.push(failure);
+                    self.stop(Command::Stop);
+                }
+            }
+            Reaction::Abort => {
+                (self.say)("stopping at once: another rank was interrupted twice");
+                self.books.signals = self.books.signals.max(2);
+                self.stop(Command::Abort);
+                self.give_up = after(ABORT_GRACE);
+            }
+            Reaction::Nothing | Reaction::There | Reaction::Begin { .. } => {}
+        }
+    }
+
+    /// Ends the load because of another rank, as a first Ctrl-C does.
+    fn stop_for(&mut self, why: &Stop) {
+        if self.stopped_by != StoppedBy::Plan {
+            return;
+        }
+        self.stopped_by = match why {
+            Stop::Signal { .. } => StoppedBy::Signal,
+            Stop::Threshold { .. } => StoppedBy::Threshold,
+            Stop::Lost { .. } => {
+                self.books.failures.push(lost(why));
+                StoppedBy::Rank
+            }
+        };
+        let grace = format_duration(self.plan.graceful_stop);
+        (self.say)(&format!(
+            "stopping: {why}; requests in flight have up to {grace} to finish"
+        ));
+        self.stop(Command::Stop);
     }
 
     fn stop(&mut self, command: Command) {

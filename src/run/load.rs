@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::cli::RunArgs;
+use crate::config::Config;
 use crate::engine::{CoreFailure, Engine};
 use crate::judge::{Judge, Judged};
 use crate::metrics::Merged;
@@ -16,6 +17,7 @@ use crate::units::format_duration;
 
 use super::listen::{Books, Listened, Listener};
 use super::progress::Shown;
+use super::ranks::Ranks;
 use crate::error::{ExitCode, Failure, Reason, hint_for_shortage};
 use crate::run::{Ready, server_metrics, slots, start};
 use crate::signals::{Phase, Signals};
@@ -27,6 +29,9 @@ pub struct PassContext<'a> {
     pub screen: Option<&'a Screen>,
     /// When the first pass begins, in nanoseconds since 1970; `None` for at once.
     pub start_at: Option<Nanos>,
+    /// The other ranks, with which the first pass begins.
+    pub ranks: Option<&'a Ranks>,
+    pub config: &'a Config,
 }
 
 /// The measured load, or that of one server alone, of all repetitions together.
@@ -191,6 +196,11 @@ fn run_pass(
         if let Some(at) = context.start_at {
             engine.wall_offset = start::wait(at, ready, context.args.quiet, say)?;
         }
+        if let Some(ranks) = context.ranks {
+            let (wall_offset, at) = ranks.begin(context.config, &pass.plan, ready, say)?;
+            engine.wall_offset = wall_offset;
+            books.asked = Some(at);
+        }
         context.signals.enter(Phase::Load);
     }
     if let Some(spool) = &mut books.spool {
@@ -201,6 +211,7 @@ fn run_pass(
     let shown = Shown::new(context.args, context.screen, view);
     let watch = slots::watch(pass, ready, &engine.traffic);
     let listener = Listener::new(pass, engine, books, shown, say).with_metrics(metrics);
+    let listener = listener.with_ranks(context.ranks);
     let mut listened = listener.listen(ready, context.signals);
     let metrics = server_metrics::finish(&mut listened, context.signals);
     if let Some(watch) = watch {

@@ -5,6 +5,7 @@ mod beside;
 mod failures;
 mod find_limit;
 mod finish;
+mod gathered;
 mod histories;
 mod listen;
 mod load;
@@ -14,6 +15,7 @@ mod models;
 mod notice;
 mod progress;
 mod push;
+mod ranks;
 mod server_metrics;
 mod servers;
 mod setup;
@@ -45,8 +47,10 @@ use crate::signals::{Phase, Signals};
 use crate::units::Nanos;
 use beside::Beside;
 use finish::StartFacts;
+use gathered::Files;
 use listen::Books;
 use load::{Load, PassContext};
+use ranks::Ranks;
 use setup::Ready;
 use spooling::Spooling;
 use validation::Asked;
@@ -70,12 +74,8 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
     let mut say = |line: &str| console.say(line);
     let (mut config, mut plan) = load_plan(args)?;
     let start_at = start::start_instant(args.sharding.start_at, clock::realtime())?;
-    let now = OffsetDateTime::now_utc();
-    let results = config.results_dir.as_deref().map(|folder| (folder, now));
-    let files = OutputFiles::prepare(config.run.output.as_deref(), results)?;
-    let beside = Beside::of_run(args, &files)?;
-    let others = beside.temporaries().into_iter();
-    signals.remove_on_exit(files.temporaries().into_iter().chain(others).collect());
+    let files = Files::prepare(&config, args, OffsetDateTime::now_utc())?;
+    signals.remove_on_exit(files.temporaries());
     let mut note = |note: &str| {
         if !args.quiet {
             say(note);
@@ -83,10 +83,11 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
     };
     config.notes.iter().for_each(|text| note(text));
     if config.run.details {
-        check_spool((&files, &beside), args.details, &mut note)?;
+        check_spool(files.of_process(), args.details, &mut note)?;
     }
     notice::announce_shard(&plan, &mut note);
     let gateway = push::gateway(&config)?;
+    let ranks = Ranks::join(&config, &plan, args, &mut note)?;
     let mut scraped = metrics_listen::start(&config, &plan, args.quiet, console)?;
     let mut ready = setup::set_up(&config, &plan, args, &mut note)?;
     // Both are asked, whatever the first one says.
@@ -96,15 +97,14 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
     validate(&config, args, &plan, &mut ready, &mut note)?;
     tokenizer::measure(&config, &mut plan, &mut ready, &mut note)?;
     let plan = Arc::new(plan);
-    setup::pin_to(ready.cpus.reporter);
+    pin_to(ready.cpus.reporter, ranks.as_ref(), console);
     if let Some(scraped) = &mut scraped {
         scraped.begin(push::view(&config, &plan), ready.cpus.reporter);
     }
     let pusher = push::start(gateway, &config, &plan, args.quiet)?;
-    console.pin_to(ready.cpus.reporter);
     let screen = progress::screen(args, console);
     let books = Books {
-        spool: spool((&files, &beside), &ready, &plan, &mut say)?,
+        spool: spool(files.of_process(), &ready, &plan, &mut say)?,
         pusher,
         scraped,
         ..Books::default()
@@ -115,6 +115,8 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
         signals,
         screen: screen.as_ref(),
         start_at,
+        ranks: ranks.as_ref(),
+        config: &config,
     };
     ready.quota = CpuQuota::read();
     let suspended = clock::suspended();
@@ -127,17 +129,28 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
     signals.enter(Phase::Report);
     let start_facts = StartFacts {
         begun,
-        start_at,
+        start_at: start_at.or(load.books.asked),
         pushes,
         suspended,
         full_summary: args.summary == Summary::Full,
     };
-    let mut finished = finish::finish(&config, &plan, ready, (&files, &beside), load, start_facts);
+    let how = (start_facts.full_summary, load.in_a_hurry);
+    let own = finish::finish(&config, &plan, ready, files.of_process(), load, start_facts);
+    let mut finished = gathered::conclude(ranks.as_ref(), &files, own, how, &mut say);
     finished.linger = linger;
     if args.quiet {
         finished.summary.clear();
     }
     Ok(finished)
+}
+
+/// Moves this thread, and those that serve it, to a CPU away from the workers.
+fn pin_to(cpu: usize, ranks: Option<&Ranks>, console: &Console) {
+    setup::pin_to(cpu);
+    console.pin_to(cpu);
+    if let Some(ranks) = ranks {
+        ranks.pin_to(cpu);
+    }
 }
 
 /// Validates the targets if the configuration asks for it. Otherwise a built-in profile still asks targets that it does

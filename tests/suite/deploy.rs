@@ -260,6 +260,7 @@ fn manifests_and_recipes_start_runs_that_are_valid() {
     for (name, profile_of_recipe) in [
         ("deploy/kubernetes/job.yaml", None),
         ("deploy/kubernetes/indexed-job.yaml", None),
+        ("deploy/kubernetes/many-hosts.yaml", None),
         ("deploy/srt-slurm/recipe.yaml", Some("load")),
     ] {
         let text = text(name);
@@ -280,7 +281,9 @@ fn manifests_and_recipes_start_runs_that_are_valid() {
         command
             .args(["config", "check"])
             .args(&args)
-            .env("JOB_COMPLETION_INDEX", "2");
+            .env("JOB_COMPLETION_INDEX", "2")
+            // Of the manifest's Secret, which only a cluster has.
+            .env("LLMLOAD_COORDINATE_SECRET", "0123456789abcdef");
         let variables = variables(&text);
         assert!(!variables.is_empty(), "{name}");
         for (variable, value) in variables {

@@ -63,6 +63,7 @@ mod passes;
 mod phases;
 mod profiles;
 mod push;
+mod ranks;
 mod reading;
 mod real_servers;
 mod report_page;

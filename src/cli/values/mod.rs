@@ -1,6 +1,7 @@
 //! Values of options that are more than a number, each with its own parser and tests.
 
 pub mod api;
+pub mod coordinate;
 pub mod dataset;
 pub mod expectation;
 pub mod faults;

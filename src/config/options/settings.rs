@@ -1,11 +1,13 @@
 //! The settings of a run apart from the load itself: where it goes and how it is measured.
 
 use crate::calibration::Calibration;
-use crate::cli::{RunArgs, Stamp};
+use crate::cli::{RunArgs, ShardSpec, Stamp};
+use crate::config::coordinate::coordinate_config;
 use crate::config::metrics_listen::listen_config;
 use crate::config::options::calibration::calibration;
 use crate::config::to_plan::shard::shard;
 use crate::config::variable;
+use crate::coordinator::CoordinateConfig;
 use crate::error::{Mistake, Reason, quoted};
 use crate::export::Export;
 use crate::host::{CpuList, IoChoice};
@@ -67,6 +69,9 @@ pub struct Settings {
     /// The part of the plan that this process runs; `None` for all of it.
     #[serde(serialize_with = "shard_text", skip_serializing_if = "Option::is_none")]
     pub shard: Option<Shard>,
+    /// The run of several processes that this one takes part in. Each has a part of its own, so no document has it.
+    #[serde(skip)]
+    pub coordinate: Option<CoordinateConfig>,
 }
 
 /// A header that can be sent: its name is a token, and its value has no control characters.
@@ -112,6 +117,7 @@ impl Default for Settings {
             calibration_file: None,
             calibration: None,
             shard: None,
+            coordinate: None,
         }
     }
 }
@@ -136,7 +142,12 @@ pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
         wrong("--min-wait", reason);
     }
     let (headers, key_note) = headers(args, variable, mistakes);
-    let shard = shard(&args.sharding, |name| std::env::var(name).ok(), mistakes);
+    let mut sharding = args.sharding.clone();
+    if args.coordination.coordinate.is_some() && sharding.rank.is_none() {
+        sharding.shard.get_or_insert(ShardSpec::Auto);
+    }
+    let shard = shard(&sharding, |name| std::env::var(name).ok(), mistakes);
+    let coordinate = coordinate_config(&args.coordination, shard, variable, mistakes);
     Settings {
         cacert: args.cacert.clone(),
         insecure: args.insecure,
@@ -156,6 +167,7 @@ pub fn settings(args: &RunArgs, mistakes: &mut Vec<Mistake>) -> Settings {
         calibration_file: args.calibration.clone(),
         calibration: calibration(args, mistakes),
         shard,
+        coordinate,
     }
 }
 

@@ -125,8 +125,9 @@ impl Roll {
             is_done: false,
         };
         self.seats.insert(rank, seat);
-        self.out.push(Output::Send(link, Message::Joined));
         if self.missing().is_empty() {
+            self.is_complete = true;
+            self.tell_all(&Message::Joined);
             self.tell(Notice::Complete);
         }
     }

@@ -120,7 +120,7 @@ enum Phase {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
     Verdict(u8),
-    Refused { what: String, hint: String },
+    Cancelled { what: String, hint: String },
 }
 
 /// The roll: a state machine without sockets or clocks. `now` is our CLOCK_MONOTONIC.
@@ -133,6 +133,8 @@ pub struct Roll {
     /// Ranks that were there and are not any more.
     lost: Vec<u32>,
     phase: Phase,
+    /// All ranks were there at one time.
+    is_complete: bool,
     /// The passes that rank 0 itself could begin so far.
     ready: u32,
     beat_at: Nanos,
@@ -142,10 +144,11 @@ pub struct Roll {
 
 impl Roll {
     pub fn new(terms: RollTerms, now: Nanos) -> Roll {
-        let out = match terms.ranks {
-            // There is nobody to wait for.
-            0 | 1 => vec![Output::Tell(Notice::Complete)],
-            _ => Vec::new(),
+        // Then there is nobody to wait for.
+        let is_alone = terms.ranks <= 1;
+        let out = match is_alone {
+            true => vec![Output::Tell(Notice::Complete)],
+            false => Vec::new(),
         };
         Roll {
             terms,
@@ -153,6 +156,7 @@ impl Roll {
             seats: BTreeMap::new(),
             lost: Vec::new(),
             phase: Phase::Gathering,
+            is_complete: is_alone,
             ready: 0,
             beat_at: now,
             is_stopping: false,
@@ -335,6 +339,11 @@ impl Roll {
             return;
         };
         self.out.push(Output::Close(seat.link));
+        if self.phase == Phase::Gathering && !self.is_complete {
+            // It may come back, as a process that is started again does.
+            self.note(format!("rank {rank} on {} is gone: {why}", seat.host));
+            return;
+        }
         self.lost.push(rank);
         match self.phase {
             Phase::Over => {}
@@ -367,7 +376,7 @@ impl Roll {
             what: what.clone(),
             hint: hint.clone(),
         });
-        self.end(&Ending::Refused { what, hint });
+        self.end(&Ending::Cancelled { what, hint });
     }
 
     /// Tells all to end their load, once.
@@ -390,7 +399,7 @@ impl Roll {
         self.phase = Phase::Over;
         self.tell_all(&match ending {
             Ending::Verdict(exit) => Message::Verdict { exit: *exit },
-            Ending::Refused { what, hint } => Message::Refused {
+            Ending::Cancelled { what, hint } => Message::Cancelled {
                 what: what.clone(),
                 hint: hint.clone(),
             },

@@ -83,7 +83,7 @@ fn a_rank_that_dies_before_the_load_ends_it_for_all() {
             for other in (1..u64::from(RANKS)).filter(|other| *other != dead) {
                 let heard = simulation.heard(other);
                 assert!(
-                    matches!(heard.last(), Some(Heard::Refused { what, .. }) if *what == expected),
+                    matches!(heard.last(), Some(Heard::Cancelled { what, .. }) if *what == expected),
                     "{heard:?}"
                 );
             }
@@ -174,4 +174,23 @@ fn silence_is_a_loss_within_seconds_on_both_sides() {
         matches!(outputs.last(), Some(MemberOutput::Tell(Heard::Lost { .. }))),
         "{outputs:?}"
     );
+}
+
+#[test]
+fn a_rank_that_dies_while_others_are_awaited_may_come_back() {
+    let mut simulation = Simulation::new(OnLoss::Stop);
+    simulation.connect(1, member_terms(1));
+    simulation.connect(2, member_terms(2));
+    simulation.run(SECOND);
+    simulation.kill(1);
+    simulation.run(SECOND);
+    assert_eq!(simulation.roll.missing(), [1, 3]);
+    assert!(simulation.told(is_failed).is_empty());
+    simulation.connect(11, member_terms(1));
+    simulation.connect(3, member_terms(3));
+    simulation.run(SECOND);
+    assert_eq!(simulation.told(|n| *n == Notice::Complete).len(), 1);
+    for link in [2, 3, 11] {
+        assert_eq!(simulation.heard(link), [&Heard::Joined]);
+    }
 }

@@ -155,6 +155,12 @@ fn refuse_other_loads(run: &RunArgs, mistakes: &mut Vec<Mistake>) {
         ("--export", !run.exports.is_empty(), one, alone),
         ("--shard", run.sharding.shard.is_some(), one, "run it on one host"),
         (
+            "--coordinate",
+            run.coordination.coordinate.is_some(),
+            one,
+            "run it on one host",
+        ),
+        (
             "--start-at",
             run.sharding.start_at.is_some(),
             one,

@@ -1,0 +1,208 @@
+//! The end of a run of several ranks: each has its result, and rank 0 makes the whole of them.
+
+use std::io::Cursor;
+
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use super::ranks::{Ranks, own_path};
+use crate::cli::RunArgs;
+use crate::config::Config;
+use crate::coordination::Ending;
+use crate::coordinator::Command;
+use crate::error::{ExitCode, Failure, Reason};
+use crate::merge::{Part, imbalance, merge};
+use crate::output::{self, OutputFiles, View};
+use crate::result::RunResult;
+use crate::run::Finished;
+use crate::run::beside::Beside;
+
+/// The files of a run: those of this process, and those of the whole, which rank 0 writes.
+pub struct Files {
+    pub own: OutputFiles,
+    pub beside: Beside,
+    pub whole: Option<(OutputFiles, Beside)>,
+}
+
+impl Files {
+    /// Prepares the files, before anything is sent.
+    pub fn prepare(config: &Config, args: &RunArgs, now: OffsetDateTime) -> Result<Files, Failure> {
+        let output = config.run.output.as_deref();
+        let results = config.results_dir.as_deref().map(|folder| (folder, now));
+        let Some(coordinate) = &config.run.coordinate else {
+            let own = OutputFiles::prepare(output, results)?;
+            let beside = Beside::of_run(args, &own)?;
+            let whole = None;
+            return Ok(Files { own, beside, whole });
+        };
+        let rank = coordinate.shard.index();
+        let own = output.and_then(|output| own_path(output, rank));
+        let whole = match rank {
+            0 => {
+                let files = OutputFiles::prepare(output, results)?;
+                let beside = Beside::of_run(args, &files)?;
+                Some((files, beside))
+            }
+            _ => None,
+        };
+        Ok(Files {
+            own: OutputFiles::prepare(own.as_deref(), results.filter(|_| rank > 0))?,
+            beside: Beside::default(),
+            whole,
+        })
+    }
+
+    /// Returns the files that this process writes for its own part.
+    pub fn of_process(&self) -> (&OutputFiles, &Beside) {
+        (&self.own, &self.beside)
+    }
+
+    /// Returns the files that exist only while this process has the names.
+    pub fn temporaries(&self) -> Vec<std::path::PathBuf> {
+        let whole = self.whole.iter();
+        let whole = whole.flat_map(|(files, beside)| [files.temporaries(), beside.temporaries()].concat());
+        let own = [self.own.temporaries(), self.beside.temporaries()].concat();
+        own.into_iter().chain(whole).collect()
+    }
+}
+
+/// Ends a run: of several ranks, rank 0 makes the whole. `own` is what this process has measured.
+pub fn conclude(
+    ranks: Option<&Ranks>,
+    files: &Files,
+    (finished, own): (Finished, RunResult),
+    (full, in_a_hurry): (bool, bool),
+    say: &mut dyn FnMut(&str),
+) -> Finished {
+    match (ranks, &files.whole) {
+        (None, _) => finished,
+        (Some(ranks), Some(whole)) => of_whole(ranks, whole, (finished, &own), (full, in_a_hurry), say),
+        (Some(ranks), None) => of_member(ranks, (finished, &own), in_a_hurry, say),
+    }
+}
+
+/// Gives rank 0 the result. This rank ends well if its part did: the verdict is rank 0's to give.
+fn of_member(
+    ranks: &Ranks,
+    (mut finished, own): (Finished, &RunResult),
+    in_a_hurry: bool,
+    say: &mut dyn FnMut(&str),
+) -> Finished {
+    let document = serde_json::to_value(own).unwrap_or(Value::Null);
+    if in_a_hurry {
+        ranks.ask(Command::Document(document));
+        return finished;
+    }
+    let requests = own.totals.requests;
+    if !ranks.deliver(document, say) {
+        let why = ranks.lost().remove(&0);
+        let why = why.unwrap_or_else(|| "it ended without a verdict".to_owned());
+        let hint = "the result of this rank alone is in its own file; `merge` joins those of all ranks";
+        let failure = Failure::new(
+            ExitCode::RankLost,
+            Reason::new(format!("rank 0 was lost: {why}")).hint(hint),
+        );
+        if !finished
+            .errors
+            .iter()
+            .any(|error| error.exit == ExitCode::RankLost)
+        {
+            finished.errors.push(failure);
+        }
+        finished.exit = ExitCode::combine(&[finished.exit, ExitCode::RankLost]);
+        return finished;
+    }
+    // Thresholds are judged on the whole.
+    if matches!(
+        finished.exit,
+        ExitCode::ThresholdFailed | ExitCode::NothingSucceeded
+    ) {
+        finished.exit = ExitCode::Ok;
+    }
+    finished
+        .errors
+        .retain(|error| error.exit != ExitCode::NothingSucceeded);
+    finished.summary = format!(
+        "rank {} of {}: {requests} requests; rank 0 has the result of all\n",
+        ranks.rank(),
+        ranks.config.shard.count()
+    );
+    finished
+}
+
+/// Joins the results of all ranks, writes the whole, and gives the verdict.
+fn of_whole(
+    ranks: &Ranks,
+    (files, beside): &(OutputFiles, Beside),
+    (mut finished, own): (Finished, &RunResult),
+    (full, in_a_hurry): (bool, bool),
+    say: &mut dyn FnMut(&str),
+) -> Finished {
+    let mut documents = ranks.results(!in_a_hurry, say);
+    documents.insert(0, serde_json::to_value(own).unwrap_or(Value::Null));
+    let result = match join(ranks, documents) {
+        Ok(result) => result,
+        Err(reason) => {
+            let hint = "each rank has its own document: `merge` joins them";
+            let reason = Reason::new(format!("the ranks' results cannot be joined: {reason}")).hint(hint);
+            finished.errors.push(Failure::new(ExitCode::Config, reason));
+            finished.exit = ExitCode::combine(&[finished.exit, ExitCode::Config]);
+            ranks.ask(Command::End(Ending::Verdict(finished.exit.code())));
+            return finished;
+        }
+    };
+    finished
+        .errors
+        .retain(|error| error.exit != ExitCode::NothingSucceeded);
+    if result.run.exit_code == ExitCode::NothingSucceeded {
+        finished.errors.extend(result.failure());
+    }
+    let mut saved = Vec::new();
+    let (written, unwritten) = files.write(&result, None);
+    saved.extend(written);
+    finished.errors.extend(unwritten);
+    let (written, _) = beside.write_run(&result, None, &mut finished.errors);
+    saved.extend(written);
+    let exits = finished.errors.iter().map(|failure| failure.exit);
+    finished.exit = ExitCode::combine(&exits.chain([result.run.exit_code]).collect::<Vec<_>>());
+    finished.standard_output_taken = files.use_standard_output() || beside.uses_standard_output();
+    let view = View {
+        exit: Some(finished.exit),
+        saved,
+        ..View::of_terminal(full, !finished.standard_output_taken)
+    };
+    finished.summary = output::summary(&result, &view);
+    ranks.ask(Command::End(Ending::Verdict(finished.exit.code())));
+    finished
+}
+
+/// Joins the documents of the ranks that are there.
+fn join(ranks: &Ranks, documents: std::collections::BTreeMap<u32, Value>) -> Result<RunResult, Reason> {
+    let mut parts = Vec::new();
+    for (rank, document) in documents {
+        let bytes = serde_json::to_vec(&document).map_err(|e| Reason::new(e.to_string()))?;
+        parts.push(Part::read(&ranks.name(rank), || Ok(Cursor::new(&bytes)))?);
+    }
+    let is_partial = parts.len() < ranks.config.shard.count() as usize;
+    let mut result = merge(&mut parts, is_partial)?;
+    let figures = imbalance(&result, &parts);
+    if let Some(failure) = Failure::imbalance("the requests of the ranks do not add up", &figures) {
+        return Err(Reason::new(failure.to_string()));
+    }
+    let lost = ranks.lost();
+    let lost: Vec<String> = lost
+        .iter()
+        .map(|(rank, why)| format!("{}: {why}", ranks.name(*rank)))
+        .collect();
+    let missing = result
+        .warnings
+        .iter_mut()
+        .find(|warning| warning.rule == "shards_missing");
+    if let Some(warning) = missing.filter(|_| !lost.is_empty()) {
+        warning
+            .message
+            .push_str(&format!("; lost were {}", lost.join(", ")));
+    }
+    result.summary = output::summary(&result, &View::plain(false));
+    Ok(result)
+}
