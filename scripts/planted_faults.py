@@ -53,13 +53,21 @@ def say(text):
     print(text, flush=True)
 
 
-def refresh():
-    """Makes the copy equal to the tree; a file that has not changed keeps its time, so that little is built again."""
+def names_of_files():
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, check=True, capture_output=True, text=True,
-    ).stdout.split("\0")
-    wanted = {name for name in listed if name and (ROOT / name).is_file()}
+        cwd=ROOT, capture_output=True, text=True,
+    )
+    if listed.returncode == 0:
+        return listed.stdout.split("\0")
+    # A checkout without its history.
+    found = (path.relative_to(ROOT) for path in ROOT.rglob("*"))
+    return [str(name) for name in found if name.parts[0] not in ("target", ".git")]
+
+
+def refresh():
+    """Makes the copy equal to the tree; a file that has not changed keeps its time, so that little is built again."""
+    wanted = {name for name in names_of_files() if name and (ROOT / name).is_file()}
     for name in wanted:
         source, copy = ROOT / name, TREE / name
         if copy.is_file() and copy.read_bytes() == source.read_bytes():
@@ -244,7 +252,8 @@ def main():
     options = {word for word in sys.argv[1:] if word.startswith("--")}
     names = [word for word in sys.argv[1:] if not word.startswith("--")]
     if options - {"--list", "--no-control"}:
-        sys.exit("usage: planted-faults.sh [--list] [--no-control] [NAME...]")
+        print("usage: planted-faults.sh [--list] [--no-control] [NAME...]", file=sys.stderr)
+        return 2
     faults = [Fault(path) for path in sorted((ROOT / "tests" / "planted").glob("*.patch"))]
     faults = [fault for fault in faults if not names or any(fault.name.startswith(name) for name in names)]
     if not faults:
