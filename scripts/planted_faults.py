@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PLACE = ROOT / "target" / "planted"
 TREE, BUILD = PLACE / "tree", PLACE / "build"
 # Faults that go into one build, and those of one test in it: such a test has four threads, each of which a fault ends.
-GROUP_MAX, SAME_TEST_MAX = 24, 3
+GROUP_MAX, SAME_TEST_MAX = 32, 3
 TEST_SECONDS_MAX = 400
 
 
@@ -221,13 +221,13 @@ def groups(faults):
         for group in made:
             same = [other for other in group if other.test == fault.test]
             told_apart = not same or (len(same) < SAME_TEST_MAX and fault.says and all(o.says for o in same))
-            fits = len(group) < GROUP_MAX and (fault.target == "lib") == (group[0].target == "lib")
+            fits = len(group) < GROUP_MAX and fault.target == group[0].target
             if fits and told_apart and all(differ(fault, other) for other in group):
                 group.append(fault)
                 break
         else:
             made.append([fault])
-    return made
+    return sorted(made, key=len, reverse=True)
 
 
 def control(faults):
