@@ -95,9 +95,10 @@ def applies(fault):
     return True
 
 
-def restore(names):
-    for name in names:
-        shutil.copy(ROOT / name, TREE / name)
+def restore(files):
+    """Puts back what the files had before, whatever has become of the tree meanwhile."""
+    for path, content in files.items():
+        path.write_bytes(content)
 
 
 def call(words, seconds=None):
@@ -183,7 +184,8 @@ def judge(fault, programs):
 
 def plant(group):
     """Builds a group of faults and fills in what was seen of each."""
-    changed = set().union(*(fault.files for fault in group))
+    changed = {TREE / name for fault in group for name in fault.files}
+    changed = {path: path.read_bytes() for path in changed if path.is_file()}
     try:
         for fault in group:
             if not applies(fault):
