@@ -6,6 +6,7 @@
 #   scripts/planted-faults.sh NAME…           those whose name begins so
 #   scripts/planted-faults.sh --list          which faults go into which build; plants nothing
 #   scripts/planted-faults.sh --no-control    without the run of the same tests with nothing planted
+#   scripts/planted-faults.sh --once          without planting alone what was not noticed in company
 #
 # A patch begins with these lines, of which the last three may be missing:
 #

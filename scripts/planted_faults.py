@@ -194,11 +194,17 @@ def plant(group):
         programs, complaint = build({fault.target for fault in planted}) if planted else (None, None)
         for fault in planted if programs else []:
             fault.seen = judge(fault, programs)
+            if noticed(fault) or skipped(fault) or len(group) == 1 or "--once" in sys.argv:
+                show(fault)
     finally:
         restore(changed)
     if complaint is not None and len(planted) == 1:
         errors = [line for line in complaint.splitlines() if line.startswith("error")]
         planted[0].seen = f"does not compile: {(errors or ['?'])[0][:100]}"
+    if len(group) == 1 and (group[0].seen or "").startswith("does not"):
+        show(group[0])
+    if "--once" in sys.argv:
+        return
     again = [fault for fault in planted if fault.seen is None]
     if len(group) > 1:
         # What was not noticed in company may have been hidden by another fault.
@@ -209,11 +215,15 @@ def plant(group):
 
 
 def noticed(fault):
-    return fault.seen.startswith("failed: ")
+    return (fault.seen or "").startswith("failed: ")
 
 
 def skipped(fault):
-    return fault.seen.startswith("skipped: ")
+    return (fault.seen or "").startswith("skipped: ")
+
+
+def show(fault):
+    say(f"{fault.name:<44} {fault.target} {fault.test}\n{'':>4}{fault.fault}\n{'':>4}{fault.seen}")
 
 
 def groups(faults):
@@ -253,8 +263,8 @@ def control(faults):
 def main():
     options = {word for word in sys.argv[1:] if word.startswith("--")}
     names = [word for word in sys.argv[1:] if not word.startswith("--")]
-    if options - {"--list", "--no-control"}:
-        print("usage: planted-faults.sh [--list] [--no-control] [NAME...]", file=sys.stderr)
+    if options - {"--list", "--no-control", "--once"}:
+        print("usage: planted-faults.sh [--list] [--no-control] [--once] [NAME...]", file=sys.stderr)
         return 2
     faults = [Fault(path) for path in sorted((ROOT / "tests" / "planted").glob("*.patch"))]
     faults = [fault for fault in faults if not names or any(fault.name.startswith(name) for name in names)]
@@ -271,8 +281,6 @@ def main():
     wrong = 0 if "--no-control" in options else control(faults)
     for group in made:
         plant(group)
-        for fault in group:
-            say(f"{fault.name:<44} {fault.target} {fault.test}\n{'':>4}{fault.fault}\n{'':>4}{fault.seen}")
     missed = [fault for fault in faults if not noticed(fault) and not skipped(fault)]
     not_run = [fault for fault in faults if skipped(fault)]
     say(f"{len(faults)} faults: {len(faults) - len(missed) - len(not_run)} noticed, {len(not_run)} skipped, "
