@@ -28,7 +28,7 @@ use crate::api::{Api, Wording};
 use crate::blocking_http::{self, Answer, Peer, ProbeError};
 use crate::discover::find::{find_api, light_paths, named_paths};
 use crate::discover::paths::Places;
-use crate::error::{ExitCode, Failure, Place, Reason, hint_for_shortage};
+use crate::error::{ExitCode, Failure, Place, Reason, hint_for_shortage, quoted};
 use crate::http1::check_path;
 use crate::tls::{TlsOptions, TlsTarget};
 use crate::workload::Target;
@@ -336,7 +336,14 @@ pub fn lookup(url: &Url) -> Result<Vec<SocketAddr>, ProbeError> {
             ProbeError::Unreachable(format!("no answer from DNS within {limit} s"))
         })?
     };
-    let found = found.map_err(|e| ProbeError::Unreachable(e.to_string()))?;
+    let found = found.map_err(|e| match url.host.split_once('%') {
+        // Only the literal has one, and the library says of it that a name is not known.
+        Some((address, interface)) => ProbeError::Unreachable(format!(
+            "{address} is no address at an interface {} of this host",
+            quoted(interface)
+        )),
+        None => ProbeError::Unreachable(e.to_string()),
+    })?;
     let mut addresses: Vec<SocketAddr> = Vec::new();
     for address in found.take(ADDRESSES_MAX) {
         if !addresses.contains(&address) {

@@ -74,6 +74,11 @@ impl Url {
                 .ok_or_else(|| refuse("the port is not between 1 and 65535"))?,
         };
         let (host, bare) = host_forms(host).ok_or_else(|| refuse("not a host name or address"))?;
+        if lacks_interface(&host) {
+            let what = format!("`{shown}`: a link-local address without its interface");
+            let hint = format!("write the interface behind %25: {scheme}://[fe80::1%25eth0]:8000");
+            return Err(Reason::new(what).hint(hint));
+        }
         let (path, slashes) = path.split_at(path.trim_end_matches('/').len());
         Ok(Url {
             host,
@@ -121,17 +126,27 @@ fn split_port(place: &str) -> Option<(&str, &str)> {
 fn host_forms(host: &str) -> Option<(String, String)> {
     if let Some(inside) = host.strip_prefix('[') {
         let inside = inside.strip_suffix(']')?;
-        let (address, scope) = inside.split_once('%').unwrap_or((inside, ""));
-        let scope = scope.strip_prefix("25").unwrap_or(scope);
+        let (address, scope) = match inside.split_once('%') {
+            // A curl user's `%eth0` means the same.
+            Some((address, scope)) => (address, Some(scope.strip_prefix("25").unwrap_or(scope))),
+            None => (inside, None),
+        };
         address.parse::<std::net::Ipv6Addr>().ok()?;
         let lookup = match scope {
-            "" => address.to_owned(),
-            scope => format!("{address}%{scope}"),
+            None => address.to_owned(),
+            Some(scope) => format!("{address}%{scope}"),
         };
         return Some((lookup, format!("[{address}]")));
     }
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     (!host.is_empty() && host.chars().all(plain)).then(|| (host.to_owned(), host.to_owned()))
+}
+
+/// Every interface has addresses of the same link: without one, the system knows no way to them.
+fn lacks_interface(host: &str) -> bool {
+    let address = host.strip_suffix('%').unwrap_or(host);
+    let is_link_local = |address: std::net::Ipv6Addr| address.is_unicast_link_local();
+    host.ends_with('%') || address.parse().is_ok_and(is_link_local)
 }
 
 #[cfg(test)]
@@ -175,6 +190,28 @@ mod tests {
             url("http://[fe80::1%25lo]:1/v1"),
             parts("fe80::1%lo", 1, "[fe80::1]:1", "/v1", "")
         );
+        assert_eq!(url("http://[fe80::1%lo]:1").0, "fe80::1%lo");
+        assert_eq!(url("http://[fe80::1%252]:1").0, "fe80::1%2");
+    }
+
+    #[test]
+    fn a_link_local_address_without_its_interface_is_refused() {
+        for text in [
+            "http://[fe80::1]:8000",
+            "https://[febf:1::]/v1",
+            "http://[fe80::1%25]",
+            "http://[fe80::1%]",
+            "http://[::1%25]",
+        ] {
+            let refused = Url::read(text).unwrap_err().to_string();
+            assert!(
+                refused.contains("a link-local address without its interface"),
+                "{refused}"
+            );
+        }
+        for text in ["http://[fec0::1]", "http://[::1]", "http://fe80"] {
+            assert!(Url::read(text).is_ok(), "{text}");
+        }
     }
 
     #[test]

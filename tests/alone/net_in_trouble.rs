@@ -8,8 +8,10 @@ use crate::load::io;
 use crate::skipped::skipped;
 use llmload_uring::host::Io;
 
-/// These count reads, completions or buffers, or send again before the last send has been said to be out.
-const EXACT: [&str; 4] = [
+/// These count reads, completions or buffers, send again before the last send has been said to be out, or are of timers
+/// alone.
+const EXACT: [&str; 5] = [
+    "a_thousand_sleeps_end_in_the_order_of_their_deadlines",
     "a_chunk_that_is_dropped_unread_gives_its_buffer_back",
     "a_flood_that_uses_all_buffers_is_counted_and_loses_nothing",
     "data_for_idle_connections_holds_no_buffer_and_ends_them",

@@ -177,6 +177,34 @@ fn a_limit_of_locked_memory_that_is_too_low_for_rings_means_epoll() {
     assert!(ended.stderr.contains(says), "{}", ended.stderr);
 }
 
+/// The limit, what is needed, and for how many cores.
+#[test]
+fn locked_memory_that_is_too_little_for_rings_is_told_in_numbers_before_anything_is_sent() {
+    let mock = recording_mock();
+    for (kib, needed) in [(0, "512 KiB"), (64, "512 KiB"), (511, "512 KiB")] {
+        let limit = format!("ulimit -l {kib}; exec \"$@\"");
+        let more = ["--io", "uring", "--cores", "1"];
+        let mut command = short(&["bash", "-c", &limit, "x"], &mock, &more);
+        let ended = Live::spawn(&mut command).wait();
+        if ended.code == Some(0) {
+            let test =
+                "locked_memory_that_is_too_little_for_rings_is_told_in_numbers_before_anything_is_sent";
+            return skipped(test, "a process whose locked memory is limited");
+        }
+        let ended = ended.expect(111);
+        ended.one_error(&format!(
+            "locked memory: the limit is {kib} KiB, but {needed} are needed"
+        ));
+        assert!(ended.stderr.contains("of 1 core"), "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains("hint: sudo prlimit --pid $$ --memlock="),
+            "{}",
+            ended.stderr
+        );
+    }
+    assert_eq!(received(mock.address).len(), 0);
+}
+
 #[test]
 fn io_is_an_option_and_a_variable_and_a_wrong_word_is_refused() {
     let ended = ran_with("LLMLOAD_IO", "iocp");

@@ -196,3 +196,63 @@ fn a_name_of_which_one_family_of_addresses_is_dead_is_loaded_over_the_other() {
     assert_eq!(names, ["ok"], "{}", ended.stdout);
     assert_eq!(ended.code, Some(0), "{ended:?}");
 }
+
+/// A network of its own with one interface, whose link has an address; the server is a mock on all addresses.
+const LINK: &str = "ip link set lo up && ip addr add fe80::1/64 dev lo nodad && \
+                    { \"$0\" mock --listen '[::]:8000' --ttft 1ms --gap 1ms --tokens 5 >/dev/null 2>&1 & } && \
+                    { \"$0\" \"$@\"; code=$?; kill $!; exit $code; }";
+
+#[test]
+fn a_link_local_address_is_loaded_at_its_interface_and_refused_without() {
+    const NAME: &str = "a_link_local_address_is_loaded_at_its_interface_and_refused_without";
+    let own = [
+        "-Urn",
+        "sh",
+        "-c",
+        "ip link set lo up && ip addr add fe80::1/64 dev lo nodad",
+    ];
+    let tried = Command::new("unshare").args(own).output();
+    if !tried.is_ok_and(|output| output.status.success()) {
+        return skipped(NAME, "ip, user and network namespaces, IPv6");
+    }
+    let load = [
+        "high-concurrency",
+        "--vus",
+        "2",
+        "--iterations",
+        "4",
+        "--think-time",
+        "0",
+    ];
+    let at = |target: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["-Urn", "sh", "-c", LINK, EXE]).args(load);
+        command.args(["--target", target, "--wait-for-target", "20s"]);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Live::spawn(&mut command).wait()
+    };
+    for target in [
+        "http://[fe80::1%25lo]:8000",
+        "http://[fe80::1%lo]:8000",
+        "http://[fe80::1%251]:8000",
+    ] {
+        let ended = at(target).expect(0);
+        assert!(
+            ended.stdout.contains("ok 4 (100.00 %)"),
+            "{target}: {}",
+            ended.stdout
+        );
+    }
+    at("http://[fe80::1]:8000")
+        .expect(104)
+        .one_error("a link-local address without its interface");
+    let mut command = program();
+    command
+        .args(load)
+        .args(["--target", "http://[fe80::1%25nosuch0]:8000"]);
+    let ended = Live::spawn(&mut command).wait().expect(114);
+    ended.one_error("fe80::1 is no address at an interface `nosuch0` of this host");
+}
