@@ -31,6 +31,16 @@ const COALESCED_SHARE_MAX: f64 = 0.02;
 /// next request. A closed loop of short answers is limited by us otherwise, and not by the server.
 pub const CYCLE_SHARE: f64 = 0.04;
 
+/// The longest by which a minimum wait may pass the end of a pause or of a time limit. Shorter ones would have the loop
+/// wake up for every single user where very many pause.
+pub const PASSES_TIMERS_BY: Nanos = 100 * MICROSECOND;
+
+/// Returns as much of a minimum wait as may pass while the next timer is so far away.
+pub fn before_timer(min_wait_us: u32, left: Option<Nanos>) -> u32 {
+    let longest = left.map_or(Nanos::MAX, |left| left.max(PASSES_TIMERS_BY)) / MICROSECOND;
+    min_wait_us.min(u32::try_from(longest).unwrap_or(u32::MAX))
+}
+
 /// The shortest cycle of late. A cycle that is short enough to limit the wait returns within `window`, so two of them
 /// always cover it.
 #[derive(Clone, Copy, Debug)]
@@ -146,6 +156,21 @@ mod tests {
         let waits: Vec<u32> = (0..100).map(|_| policy.next(busy(20), 0, None)).collect();
         assert!(waits.is_sorted(), "{waits:?}");
         assert_eq!(waits.last(), Some(&1_000));
+    }
+
+    #[test]
+    fn a_minimum_wait_hardly_passes_the_end_of_a_pause() {
+        assert_eq!(before_timer(1_000, None), 1_000);
+        for min_wait_us in [0, 20, 99, 100, 101, 1_000, u32::MAX] {
+            for left in (0..3_000).map(|n| n * 997).chain([SECOND, u64::MAX]) {
+                let wait = before_timer(min_wait_us, Some(left));
+                assert!(wait <= min_wait_us);
+                let ends = Nanos::from(wait) * MICROSECOND;
+                assert!(ends <= left.max(PASSES_TIMERS_BY), "{left}: {wait}");
+                let is_cut = wait < min_wait_us;
+                assert!(!is_cut || ends + MICROSECOND > left, "{left}: {wait}");
+            }
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::net::clock::{self, Offset};
 use crate::net::conn::{Conn, ConnId, Inbox, TaskSlot};
 
 use crate::net::timers::Timers;
-use crate::net::wait::{Turn, WaitPolicy};
+use crate::net::wait::{Turn, WaitPolicy, before_timer};
 use crate::units::{MILLISECOND, Nanos, SECOND};
 
 /// Completions that one wait may gather: half the buffers, so that a full batch of reads leaves the other half free.
@@ -297,7 +297,7 @@ impl Driver {
                 timeout: Some(next.map_or(WAIT_MAX, |at| {
                     (at - now).max(self.options.timer_slack).min(WAIT_MAX)
                 })),
-                min_wait_us,
+                min_wait_us: before_timer(min_wait_us, others.map(|at| at.saturating_sub(now))),
             },
         }
     }

@@ -8,7 +8,7 @@
 
 use crate::units::{MILLISECOND, Nanos};
 
-/// The kernel's longest delay of a wait, as the inverse of its share in it (`select_estimate_accuracy` in `fs/select.c`).
+/// The longest delay of a wait as the inverse of its share in it (`select_estimate_accuracy` in Linux' `fs/select.c`).
 const SLACK_SHARE: Nanos = 200;
 
 /// One call that waits.
