@@ -283,7 +283,9 @@ mod tests {
     #[test]
     fn the_page_on_the_architecture_states_the_share() {
         let page = crate::documents_tests::document("docs/ARCHITECTURE.md");
+        let page = page.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(page.contains(&format!("{} % of the shortest cycle", CYCLE_SHARE * 100.0)));
+        assert!(page.contains(&format!("at most {} us after it", PASSES_TIMERS_BY / MICROSECOND)));
     }
 
     #[test]
