@@ -40,8 +40,7 @@ yanked() {
 
 # 0: the rules hold; 1: they do not.
 deny() {
-    local checks=("$@")
-    cargo deny --all-features check --config deny.toml "${checks[@]}"
+    cargo deny --all-features check "$@"
 }
 
 yanked
@@ -55,7 +54,7 @@ if ! cargo deny --version >/dev/null 2>&1; then
     fi
 fi
 deny licenses bans sources || found=1
-if cargo deny fetch --config deny.toml db >"$log" 2>&1; then
+if cargo deny fetch db >"$log" 2>&1; then
     deny advisories || found=1
 else
     echo "skipped: advisories: needs the RustSec database ($(tail -1 "$log"))"
