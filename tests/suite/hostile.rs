@@ -88,9 +88,15 @@ fn server(status: &'static str, content_type: &'static str, body: String) -> Soc
                 let mut chunk = [0; 16 << 10];
                 let _ = stream.read(&mut chunk);
                 let length = body.len();
+                // With a control in its head an answer is none, and nobody reads its body.
+                let name = if status.contains('\x1b') {
+                    "\x1b[2J"
+                } else {
+                    "\u{202e}"
+                };
                 let _ = write!(
                     stream,
-                    "HTTP/1.1 {status}\r\nX-Name: \x1b[2J\u{202e}\r\nContent-Type: {content_type}\r\n\
+                    "HTTP/1.1 {status}\r\nX-Name: {name}\r\nContent-Type: {content_type}\r\n\
                      Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
                 );
             });
@@ -397,9 +403,11 @@ fn answers_of_hostile_servers_are_shown_escaped() {
     let event = json!({ "error": { "message": HOSTILE } });
     let models = json!({ "data": [{ "id": HOSTILE }] }).to_string();
     let (plain, json) = ("text/plain", "application/json");
+    let mut said = Vec::new();
     for (status, content_type, body) in [
         ("200 OK", plain, HOSTILE.to_owned()),
-        ("200 \x1b[2J\u{202e}", json, models),
+        ("200 \x1b[2J\u{202e}", json, models.clone()),
+        ("200 \u{202e}", json, models),
         ("200 OK", json, event.to_string()),
         (
             "200 OK",
@@ -407,6 +415,7 @@ fn answers_of_hostile_servers_are_shown_escaped() {
             format!("data: {event}\n\ndata: {HOSTILE}\n\n"),
         ),
         ("401 \x1b[2J", plain, HOSTILE.to_owned()),
+        ("401 Unauthorized", plain, HOSTILE.to_owned()),
         ("404 Not Found", plain, HOSTILE.to_owned()),
         ("500 \u{202e}", plain, HOSTILE.to_owned()),
         ("503 Busy", plain, HOSTILE.to_owned()),
@@ -419,6 +428,7 @@ fn answers_of_hostile_servers_are_shown_escaped() {
         ] {
             let ended = run(&dir, &["quick-smoke", "--target", &url]);
             assert_ne!(ended.status.code(), Some(0), "{status:?}");
+            said.extend(ended.stderr);
         }
         let url = format!("http://{address}/v1/chat/completions");
         run(
@@ -436,6 +446,10 @@ fn answers_of_hostile_servers_are_shown_escaped() {
             check(status, &document);
         }
         run(&dir, &["quick-smoke", "--port", &address.port().to_string()]);
+    }
+    let said = String::from_utf8_lossy(&said);
+    for shown in ["its body begins `a\\u{1b}[2J", "model `a\\u{1b}[2J"] {
+        assert!(said.contains(shown), "nobody says {shown}: {said}");
     }
 }
 

@@ -106,9 +106,9 @@ fn a_long_way_is_in_the_figures_of_the_server_and_delays_no_schedule() {
         "{}",
         ended.stdout
     );
-    // Whoever waits for a connection is not late by our fault.
-    let lag = figure(&document, "/client/cores/0/schedule_lag_p50");
-    assert!(lag < 100.0, "{lag}: {}", ended.stdout);
+    // Whoever waits for a connection is not late by our fault. Half of the requests find one that stands.
+    let lag = figure(&document, "/client/cores/0/schedule_lag_p99");
+    assert!(lag < 190.0, "{lag}: {}", ended.stdout);
 }
 
 #[test]
