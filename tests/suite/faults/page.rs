@@ -22,12 +22,18 @@ fn functions(folder: &Path, out: &mut BTreeSet<String>) {
     }
 }
 
+/// What a table of faults begins with.
+const HEAD: &str = "| fault | outcome | exit | test |";
+
 /// The cells of each row of the tables: fault, outcome, exit code, tests.
 pub fn rows() -> Vec<[String; 4]> {
     let page = std::fs::read_to_string(Path::new(ROOT).join("docs/FAULTS.md")).unwrap();
-    let lines = page
-        .lines()
-        .filter(|line| line.starts_with("| ") && !line.starts_with("| ---"));
+    // Tables that list something else than faults have another head.
+    let mut is_of_faults = false;
+    let lines = page.lines().filter(|line| {
+        is_of_faults = line.starts_with(HEAD) || is_of_faults && line.starts_with('|');
+        is_of_faults && !line.starts_with(HEAD) && !line.starts_with("| ---")
+    });
     let cells = lines.map(|line| {
         let cells: Vec<String> = line
             .trim_matches('|')
@@ -36,7 +42,7 @@ pub fn rows() -> Vec<[String; 4]> {
             .collect();
         <[String; 4]>::try_from(cells).unwrap_or_else(|_| panic!("not four cells: {line}"))
     });
-    cells.filter(|[fault, ..]| fault != "fault").collect()
+    cells.collect()
 }
 
 pub fn quoted(cell: &str) -> Vec<&str> {
