@@ -102,6 +102,7 @@ fn every_planted_fault_fits_the_program_at_one_place_and_names_its_test() {
 #[test]
 fn every_fault_on_the_page_is_planted_or_says_why_not() {
     let (rows, patches) = (rows(), patches());
+    let page = std::fs::read_to_string(Path::new(ROOT).join("docs/FAULTS.md")).unwrap();
     let tests =
         |row: &[String; 4]| -> Vec<String> { quoted(&row[3]).into_iter().map(str::to_owned).collect() };
     let several = |test: &str| {
@@ -117,11 +118,12 @@ fn every_fault_on_the_page_is_planted_or_says_why_not() {
             .iter()
             .filter(|row| tests(row).iter().any(|name| name == test));
         let of_test: Vec<&str> = of_test.map(|row| row[0].as_str()).collect();
-        assert!(
-            !of_test.is_empty(),
-            "{}: no fault in docs/FAULTS.md has the test {test}",
-            patch.name
-        );
+        if of_test.is_empty() {
+            // Readers of foreign bytes have a table of their own.
+            let is_named = page.contains(&format!("`{test}`"));
+            assert!(is_named, "{}: docs/FAULTS.md names no {test}", patch.name);
+            continue;
+        }
         let row = match patch.says("row") {
             Some(row) => row,
             None => {
