@@ -157,12 +157,13 @@ fn documents_that_unfold_or_nest_without_end_are_refused_in_little_memory() {
     let deep_block: String = (0..1_400).map(|i| format!("{}a:\n", " ".repeat(i))).collect();
     let merged = "base: &b {vus: 1}\n<<: *b\nprompts: &p [*p]\n".to_owned();
     let keys: String = (0..10_000).map(|i| format!("k{i}: 1\n")).collect();
-    for (name, text) in [
-        ("aliases", aliases),
-        ("deep_flow", deep_flow),
-        ("deep_block", deep_block),
-        ("merged", merged),
-        ("keys", keys),
+    let no_aliases = "anchors and aliases are not supported";
+    for (name, text, says) in [
+        ("aliases", aliases, no_aliases),
+        ("deep_flow", deep_flow, "recursion limit exceeded"),
+        ("deep_block", deep_block, "nested deeper than the limit of 16"),
+        ("merged", merged, no_aliases),
+        ("keys", keys, "unknown key `k0`"),
     ] {
         let dir = Dir::new();
         let path = dir.write("p.yaml", &text);
@@ -174,6 +175,7 @@ fn documents_that_unfold_or_nest_without_end_are_refused_in_little_memory() {
         });
         let ended = live.wait();
         assert_eq!(ended.code, Some(104), "{name}: {ended:?}");
+        assert!(ended.stderr.contains(says), "{name}: {}", ended.stderr);
         assert!(!ended.stderr.contains("panicked"), "{name}: {}", ended.stderr);
         assert!(memory < MEMORY_KIB, "{name}: held {memory} KiB");
     }
