@@ -39,8 +39,8 @@ impl Limits {
         self.whatever_arrives(reader).min(silence.unwrap_or(Nanos::MAX))
     }
 
-    /// Tells whether what has arrived says itself that the request took too long. Of a server that never pauses, no look
-    /// finds nothing.
+    /// Tells whether what has arrived says itself that the request took too long. Of a server that never pauses, no
+    /// look finds nothing.
     pub fn have_passed(&self, reader: &ResponseReader) -> bool {
         reader.arrivals.last >= self.whatever_arrives(reader)
     }

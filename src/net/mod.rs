@@ -330,8 +330,8 @@ impl Net {
         .await;
     }
 
-    /// Waits for the next bytes of the connection, in order, or its end. It is a time-out only if nothing had arrived by
-    /// the deadline, however late this looks.
+    /// Waits for the next bytes of the connection, in order, or its end. It is a time-out only if nothing had arrived
+    /// by the deadline, however late this looks.
     pub async fn receive(&self, task: TaskId, conn: ConnId, deadline: Nanos) -> Received<'_> {
         let driver: &RefCell<Driver> = &self.0;
         let mut waits = false;

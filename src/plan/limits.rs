@@ -3,8 +3,8 @@
 use crate::error::Reason;
 use crate::units::{MILLISECOND, MINUTE, Nanos, SECOND, format_duration};
 
-/// More than the memory of any host carries, at 6 KiB a user: what a run needs is compared with what its host has before
-/// it begins.
+/// More than the memory of any host carries, at 6 KiB a user: what a run needs is compared with what its host has
+/// before it begins.
 pub const VUS_MAX: u32 = 10_000_000;
 /// The longest stage, and the longest run.
 pub const DURATION_MAX: Nanos = 24 * 60 * MINUTE;

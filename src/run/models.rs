@@ -19,8 +19,8 @@ const NAME_CHARS_MAX: usize = 80;
 /// Returns the model to ask each server for, and prints which was chosen; `None` keeps the models in the configuration.
 ///
 /// # Errors
-/// Fails with exit code 104 if a server has several models and none is chosen, which the error lists, or if its only one
-/// has the name of a secret.
+/// Fails with exit code 104 if a server has several models and none is chosen, which the error lists, or if its only
+/// one has the name of a secret.
 pub fn choose(
     config: &Config,
     args: &RunArgs,

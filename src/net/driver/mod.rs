@@ -338,8 +338,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Notes up to when all that had arrived has been taken. A loop that is behind all the time must not keep limits from
-    /// passing.
+    /// Notes up to when all that had arrived has been taken. A loop that is behind all the time must not keep limits
+    /// from passing.
     fn note_look(&mut self) {
         if !self.left && self.rearm.is_empty() && self.backend.has_given_all() {
             (self.seen, self.behind_since) = (self.looked_at, None);

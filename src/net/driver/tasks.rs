@@ -61,8 +61,8 @@ impl Driver {
         self.limits.set(task.0, deadline);
     }
 
-    /// Tells whether the limit that was set last has passed. A clock does not say so: after a stop of the process, or of
-    /// its CPU, the kernel may hold what arrived in time.
+    /// Tells whether the limit that was set last has passed. A clock does not say so: after a stop of the process, or
+    /// of its CPU, the kernel may hold what arrived in time.
     pub fn is_late(&self, task: TaskId) -> bool {
         self.tasks[task.0 as usize].is_late
     }
