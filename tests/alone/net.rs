@@ -46,13 +46,14 @@ fn a_close_as_the_last_act_of_a_core_reaches_the_peer_and_leaves_no_descriptor()
     // In trouble it may go well, by chance.
     let rounds = std::env::var_os("LLMLOAD_TEST_RING_TROUBLES").map_or(1, |_| 8);
     for peer_closes_first in [false, true].repeat(rounds) {
+        // Also without the peer's listener, which is closed when the peer has ended.
+        let before = descriptors();
         let (address, reader) = peer(move |mut stream| {
             if peer_closes_first {
                 stream.shutdown(std::net::Shutdown::Write).unwrap();
             }
             stream.read(&mut [0; 8])
         });
-        let before = descriptors();
         let main = move || async move {
             let net = Net::new(options(vec![address])).unwrap();
             let over = Rc::new(Cell::new(false));

@@ -1,6 +1,7 @@
 //! Which troubles there are, and when: by a seed, so that a run that failed can be had again.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Names the variable with a seed and, after a colon, the troubles there are; without these, all: `7`,
 /// `7:short,late`.
@@ -79,9 +80,11 @@ impl Chance {
     }
 
     pub fn new() -> Chance {
+        /// Rings of this process so far: each has its own troubles.
+        static RINGS: AtomicU64 = AtomicU64::new(0);
         let wanted = wanted().expect("only who wants troubles has them");
         Chance {
-            state: wanted.seed,
+            state: wanted.seed ^ RINGS.fetch_add(1, Ordering::Relaxed) << 32,
             troubles: &wanted.troubles,
         }
     }
