@@ -132,7 +132,7 @@ pub fn markdown_escaped(text: &str) -> String {
             '@' => true,
             '#' => after.starts_with(|next: char| next.is_ascii_digit()),
             ':' => after.starts_with("//"),
-            'w' | 'W' => after.starts_with('.') && out.to_ascii_lowercase().ends_with("www"),
+            'w' | 'W' => after.starts_with('.') && ends_with_www(&out),
             _ => false,
         };
         if is_taken {
@@ -140,6 +140,11 @@ pub fn markdown_escaped(text: &str) -> String {
         }
     }
     out
+}
+
+fn ends_with_www(text: &str) -> bool {
+    let last = text.len().checked_sub(3).map(|at| &text.as_bytes()[at..]);
+    last.is_some_and(|last| last.eq_ignore_ascii_case(b"www"))
 }
 
 /// Returns a text from elsewhere as a field of CSV (RFC 4180), filtered by [`one_line`] and quoted if necessary. One
