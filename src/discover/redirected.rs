@@ -20,11 +20,12 @@ pub(super) fn meaning(location: Option<&str>, masks: &Masks) -> String {
     }
 }
 
-/// Returns the next step after a redirect of a request for `path`. A location with a secret in it, hidden or not, is
-/// none to go to.
+/// Returns the next step after a redirect of a request for `path`. A location with a secret before its query, hidden or
+/// not, is none to go to; one that begins there and goes on in the query is hidden from its beginning.
 pub(super) fn next_step(location: Option<&str>, origin: &str, path: &str, masks: &Masks) -> String {
-    let is_bare = |location: &&str| masks.hide(location) == *location && !location.contains(HIDDEN);
-    let location = location.filter(is_bare);
+    let shown = location.map(|location| masks.hide(location));
+    let without_query = shown.as_deref().and_then(|shown| shown.split(['?', '#']).next());
+    let location = without_query.filter(|location| !location.contains(HIDDEN));
     match location.and_then(|location| target_after(location, origin, path)) {
         Some(target) => format!("load the address that it leads to: --target {target}"),
         None => "load the address at which the API itself answers: --target URL".to_owned(),
@@ -137,6 +138,13 @@ mod tests {
         for hidden in [location, "http://h/***/x"] {
             assert!(next(hidden).ends_with("--target URL"), "{}", next(hidden));
         }
-        assert!(next("http://h/x").ends_with("--target http://h/x"));
+        // A query is left out anyway, whether a secret is in it or not.
+        for bare in [
+            "http://h/x",
+            "http://h/x?key=CANARY/a?b",
+            "http://h/x?key=***#CANARY/a?b",
+        ] {
+            assert!(next(bare).ends_with("--target http://h/x"), "{}", next(bare));
+        }
     }
 }

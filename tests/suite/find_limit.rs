@@ -488,7 +488,7 @@ fn what_a_search_cannot_do_is_refused_before_anything_is_sent() {
             "--from: 20 is more than --to, 10",
         ),
         (&["--to", "x"], 2, "--to"),
-        (&["--to", "999999"], 104, "--to"),
+        (&["--to", "99999999"], 104, "--to"),
         (&["--resolution", "0"], 104, "--resolution"),
         (&["--resolution", "x"], 2, "--resolution"),
         (
