@@ -6,25 +6,21 @@ use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustls::ServerConfig;
 use serde_json::Value;
 
 use super::wire::Wire;
-use super::{Command, CoordinateConfig, Ends, Event, session};
+use super::{CLOSE_MAX, Command, CoordinateConfig, Ends, Event, TURN, session};
 use crate::coordination::{Ending, Key, LinkId, Message, Notice, OnLoss, Output, Roll, RollTerms, Stop};
 use crate::error::{ExitCode, Failure, Reason, listen_failure};
 use crate::net::clock;
-use crate::units::{MILLISECOND, Nanos, SECOND};
+use crate::units::{Nanos, SECOND};
 
-/// The time between two looks at the clock.
-const TURN: Nanos = 100 * MILLISECOND;
 /// The time that a peer has for TLS.
 const HANDSHAKE_MAX: Nanos = 10 * SECOND;
 /// The most connections without TLS so far.
 const HANDSHAKES_MAX: usize = 256;
-/// The time in which a peer has to take our last words.
-const CLOSE_MAX: Nanos = 2 * SECOND;
 
 struct Connection {
     wire: Wire,
@@ -134,32 +130,15 @@ impl Hub {
 
     /// Waits until something can be read or written. Returns the connections with which something is to be done.
     fn wait(&self) -> Vec<LinkId> {
-        let mut files = vec![
-            PollFd::new(&*self.ends.wake, PollFlags::IN),
-            PollFd::new(&self.listener, PollFlags::IN),
-        ];
-        let links: Vec<LinkId> = self.connections.keys().copied().collect();
-        files.extend(self.connections.values().map(|connection| {
-            let flags = match connection.wire.wants_write() {
-                true => PollFlags::IN | PollFlags::OUT,
-                false => PollFlags::IN,
-            };
-            PollFd::new(connection.wire.socket(), flags)
-        }));
-        let turn = Timespec {
-            tv_sec: 0,
-            tv_nsec: TURN as i64,
-        };
-        // An error is an interruption, after which the next turn looks again.
-        if poll(&mut files, Some(&turn)).is_err() {
-            return Vec::new();
-        }
-        if !files[0].revents().is_empty() {
-            self.ends.clear_wake();
-        }
-        let ready = files[2..].iter().zip(links);
+        let listener = PollFd::new(&self.listener, PollFlags::IN);
+        let wires = self
+            .connections
+            .values()
+            .map(|connection| connection.wire.watched());
+        let files = self.ends.wait(std::iter::once(listener).chain(wires), TURN);
+        let ready = files.iter().skip(1).zip(self.connections.keys());
         let ready = ready.filter(|(file, _)| !file.revents().is_empty());
-        ready.map(|(_, link)| link).collect()
+        ready.map(|(_, link)| *link).collect()
     }
 
     fn accept(&mut self, now: Nanos) {

@@ -4,25 +4,20 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::ClientConfig;
 use serde_json::Value;
 
 use super::wire::Wire;
-use super::{Command, CoordinateConfig, Ends, Event, session};
+use super::{CLOSE_MAX, Command, CoordinateConfig, Ends, Event, TURN, session};
 use crate::coordination::{Heard, Key, Member, MemberOutput, MemberTerms, OnLoss, Stop};
 use crate::error::Failure;
 use crate::net::clock;
 use crate::units::{MILLISECOND, Nanos, SECOND, format_duration};
 
-/// The time between two looks at the clock.
-const TURN: Nanos = 100 * MILLISECOND;
 /// The time between two attempts to connect.
 const AGAIN_AFTER: Nanos = 200 * MILLISECOND;
 /// The time that an attempt has, TLS included.
 const ATTEMPT_MAX: Nanos = 5 * SECOND;
-/// The time in which rank 0 has to take our last words.
-const CLOSE_MAX: Nanos = 2 * SECOND;
 
 pub struct Link {
     config: CoordinateConfig,
@@ -88,7 +83,7 @@ impl Link {
 
     /// Waits, unless the run has no more use for the thread.
     fn pause(&mut self, length: Nanos) {
-        let _ = wait_for(&self.ends, None, length);
+        self.ends.wait(std::iter::empty(), length);
         while let Ok(command) = self.ends.commands.try_recv() {
             self.is_leaving |= matches!(command, Command::Leave);
         }
@@ -108,7 +103,7 @@ impl Link {
             if clock::monotonic() >= until {
                 return Attempt::Failed("it does not speak TLS".to_owned());
             }
-            let _ = wait_for(&self.ends, Some(&wire), TURN);
+            self.ends.wait(std::iter::once(wire.watched()), TURN);
             if let Err(why) = wire.flush().and_then(|()| wire.read(&mut messages)) {
                 return Attempt::Failed(why);
             }
@@ -141,27 +136,6 @@ impl Link {
     }
 }
 
-/// Waits until the connection can be read or written, the run has a command, or the time is over.
-fn wait_for(ends: &Ends, wire: Option<&Wire>, length: Nanos) -> bool {
-    let mut files = vec![PollFd::new(&*ends.wake, PollFlags::IN)];
-    if let Some(wire) = wire {
-        let flags = match wire.wants_write() {
-            true => PollFlags::IN | PollFlags::OUT,
-            false => PollFlags::IN,
-        };
-        files.push(PollFd::new(wire.socket(), flags));
-    }
-    let length = Timespec {
-        tv_sec: (length / SECOND) as i64,
-        tv_nsec: (length % SECOND) as i64,
-    };
-    let is_ready = poll(&mut files, Some(&length)).is_ok_and(|n| n > 0);
-    if !files[0].revents().is_empty() {
-        ends.clear_wake();
-    }
-    is_ready
-}
-
 /// A connection with rank 0.
 struct Serving {
     member: Member,
@@ -185,7 +159,7 @@ impl Serving {
                 self.farewell(ends);
                 return Attempt::Over;
             }
-            wait_for(ends, Some(&self.wire), TURN);
+            ends.wait(std::iter::once(self.wire.watched()), TURN);
             let mut messages = Vec::new();
             let read = self.wire.flush().and_then(|()| self.wire.read(&mut messages));
             let now = clock::monotonic();
@@ -290,7 +264,7 @@ impl Serving {
             if self.wire.flush().is_err() || self.wire.read(&mut Vec::new()).is_err() {
                 return;
             }
-            wait_for(ends, Some(&self.wire), TURN);
+            ends.wait(std::iter::once(self.wire.watched()), TURN);
         }
     }
 }

@@ -17,11 +17,17 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use serde_json::Value;
 
 use crate::coordination::{Ending, Stop};
-use crate::units::Nanos;
+use crate::net::clock::timespec;
+use crate::units::{MILLISECOND, Nanos, SECOND};
+
+/// The time between two looks at the clock.
+const TURN: Nanos = 100 * MILLISECOND;
+/// The time in which a peer has to take our last words.
+const CLOSE_MAX: Nanos = 2 * SECOND;
 
 /// What the run hears of the other ranks.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,9 +114,18 @@ impl Ends {
         let _ = self.events.send(event);
     }
 
-    /// Takes the signs that there are commands.
-    fn clear_wake(&self) {
-        let _ = rustix::io::read(&*self.wake, &mut [0; 8]);
+    /// Waits until one of the files is ready, the run has a command, or the time is over. Returns the files with what
+    /// they are ready for, in their order; none after an interruption, after which the next turn looks again.
+    fn wait<'a>(&'a self, files: impl Iterator<Item = PollFd<'a>>, length: Nanos) -> Vec<PollFd<'a>> {
+        let wake = PollFd::new(&*self.wake, PollFlags::IN);
+        let mut all: Vec<PollFd<'_>> = std::iter::once(wake).chain(files).collect();
+        if poll(&mut all, Some(&timespec(length))).is_err() {
+            return Vec::new();
+        }
+        if !all.remove(0).revents().is_empty() {
+            let _ = rustix::io::read(&*self.wake, &mut [0; 8]);
+        }
+        all
     }
 }
 

@@ -3,6 +3,8 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 
+use rustix::event::{PollFd, PollFlags};
+
 use crate::coordination::{BINDING_BYTES, BINDING_LABEL, Frames, Message, encode};
 use crate::units::Nanos;
 
@@ -32,12 +34,13 @@ impl Wire {
         })
     }
 
-    pub fn socket(&self) -> &TcpStream {
-        &self.socket
-    }
-
-    pub fn wants_write(&self) -> bool {
-        self.tls.wants_write()
+    /// Returns what is waited for: bytes, and room for those that have to go out.
+    pub fn watched(&self) -> PollFd<'_> {
+        let flags = match self.tls.wants_write() {
+            true => PollFlags::IN | PollFlags::OUT,
+            false => PollFlags::IN,
+        };
+        PollFd::new(&self.socket, flags)
     }
 
     /// Returns the bytes that this session derives, once both sides are in it.

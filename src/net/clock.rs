@@ -1,6 +1,6 @@
 //! Reads the clocks. All times are on CLOCK_MONOTONIC; kernel stamps come in CLOCK_REALTIME and are converted.
 
-use rustix::time::{ClockId, clock_gettime};
+use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use crate::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
 
@@ -41,6 +41,14 @@ pub fn run_delay() -> Option<Nanos> {
 /// Returns the CPU time of the calling thread.
 pub fn thread_cpu() -> Nanos {
     nanos(ClockId::ThreadCPUTime)
+}
+
+/// Returns a length of time as the kernel's calls take it.
+pub fn timespec(length: Nanos) -> Timespec {
+    Timespec {
+        tv_sec: (length / SECOND) as i64,
+        tv_nsec: (length % SECOND) as i64,
+    }
 }
 
 fn nanos(clock: ClockId) -> Nanos {

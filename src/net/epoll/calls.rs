@@ -4,14 +4,15 @@ use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::epoll::{self, Event};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use socket2::{SockAddr, SockRef};
 
 use super::steps::Step;
 use super::{Epoll, troubles};
+use crate::net::clock::timespec;
 use crate::net::ring::receive_stamped;
-use crate::units::{MILLISECOND, Nanos, SECOND};
+use crate::units::{MILLISECOND, Nanos};
 
 impl Epoll {
     /// Returns true if the last call fetched all events, and no connection has to be read further.
@@ -100,12 +101,5 @@ fn wait_exactly(fd: &OwnedFd, events: &mut [Event], length: Nanos) -> Result<usi
     match poll(&mut fds, Some(&timespec(length)))? {
         0 => Ok(0),
         _ => epoll::wait(fd, events, Some(&timespec(0))),
-    }
-}
-
-fn timespec(length: Nanos) -> Timespec {
-    Timespec {
-        tv_sec: (length / SECOND) as i64,
-        tv_nsec: (length % SECOND) as i64,
     }
 }
