@@ -302,6 +302,11 @@ impl<'a> Listener<'a> {
                 StoppedBy::Rank
             }
         };
+        self.stop_and_say(&why.to_string());
+    }
+
+    /// Ends the load and says why; requests in flight have their time.
+    fn stop_and_say(&mut self, why: &str) {
         let grace = format_duration(self.plan.graceful_stop);
         (self.say)(&format!(
             "stopping: {why}; requests in flight have up to {grace} to finish"
@@ -361,11 +366,7 @@ impl<'a> Listener<'a> {
         };
         if self.stopped_by == StoppedBy::Plan && self.cores_left > 0 {
             self.stopped_by = StoppedBy::Threshold;
-            let grace = format_duration(self.plan.graceful_stop);
-            (self.say)(&format!(
-                "stopping: threshold {failed}; requests in flight have up to {grace} to finish"
-            ));
-            self.stop(Command::Stop);
+            self.stop_and_say(&format!("threshold {failed}"));
         }
     }
 
