@@ -41,16 +41,20 @@ fn address_of(first: &mut Live) -> String {
     after.split_once(' ').unwrap().0.to_owned()
 }
 
+/// Starts rank 0. Returns it with the address at which it listens.
+fn rank_0_of(ranks: usize, words: &[&str]) -> (Live, String) {
+    let words = [words, &["--coordinate", "127.0.0.1:0"]].concat();
+    let mut first = rank(0, ranks, &words);
+    let address = address_of(&mut first);
+    (first, address)
+}
+
 /// Starts all ranks with the same words.
 fn team(ranks: usize, words: &[&str]) -> Vec<Live> {
-    let start = |number: usize, address: &str| {
-        let words = [words, &["--coordinate", address]].concat();
-        rank(number, ranks, &words)
-    };
-    let mut team = vec![start(0, "127.0.0.1:0")];
-    let address = address_of(&mut team[0]);
-    team.extend((1..ranks).map(|number| start(number, &address)));
-    team
+    let (first, address) = rank_0_of(ranks, words);
+    let words = [words, &["--coordinate", &address]].concat();
+    let others = (1..ranks).map(|number| rank(number, ranks, &words));
+    std::iter::once(first).chain(others).collect()
 }
 
 fn read(path: &str) -> Value {
@@ -124,8 +128,7 @@ fn a_rank_that_does_not_belong_is_refused_before_anything_is_sent() {
     let profile = dir.write("profile.yaml", &format!("{BY_USER}{MIX}"));
     let target = url(&mock);
     let words = [profile.as_str(), "--target", &target];
-    let mut first = rank(0, 3, &[&words[..], &["--coordinate", "127.0.0.1:0"]].concat());
-    let address = address_of(&mut first);
+    let (mut first, address) = rank_0_of(3, &words);
     let base = [&words[..], &["--coordinate", &address]].concat();
     let second = rank(1, 3, &base);
     first.wait_for_stderr("rank 1 on ");
@@ -175,8 +178,7 @@ fn ranks_that_do_not_come_are_named_when_the_time_is_over() {
     let mock = quick_mock();
     let target = url(&mock);
     let words = ["quick-smoke", "--target", &target, "--wait-for-ranks", "1s"];
-    let mut first = rank(0, 4, &[&words[..], &["--coordinate", "127.0.0.1:0"]].concat());
-    let address = address_of(&mut first);
+    let (first, address) = rank_0_of(4, &words);
     let ended = first.wait().expect(117);
     ended.one_error("--coordinate: ranks 1, 2, 3 of 4 did not come within 1s");
     // Nobody listens there any more.
@@ -283,8 +285,7 @@ fn a_rank_that_dies_while_others_are_awaited_is_started_again() {
     let profile = dir.write("profile.yaml", &format!("{BY_USER}{MIX}"));
     let target = url(&mock);
     let words = [profile.as_str(), "--target", &target];
-    let mut first = rank(0, 3, &[&words[..], &["--coordinate", "127.0.0.1:0"]].concat());
-    let address = address_of(&mut first);
+    let (mut first, address) = rank_0_of(3, &words);
     let words = [&words[..], &["--coordinate", &address]].concat();
     let second = rank(1, 3, &words);
     first.wait_for_stderr("rank 1 on ");
@@ -305,8 +306,7 @@ fn strangers_at_the_port_do_no_harm() {
     let profile = dir.write("profile.yaml", &format!("{BY_USER}{MIX}"));
     let target = url(&mock);
     let words = [profile.as_str(), "--target", &target];
-    let mut first = rank(0, 2, &[&words[..], &["--coordinate", "127.0.0.1:0"]].concat());
-    let address = address_of(&mut first);
+    let (mut first, address) = rank_0_of(2, &words);
     for bytes in [
         &b"GET / HTTP/1.1\r\n\r\n"[..],
         &[0xff; 4096],
