@@ -87,6 +87,7 @@ holds!(
     event,
     exposition,
     tls,
+    frames,
     json,
     document,
     k6,

@@ -263,8 +263,8 @@ impl Roll {
             return;
         }
         let slowest = self.seats.values().map(|seat| seat.error).max().unwrap_or(0);
-        // The error is half a round trip.
-        let at = now + LEAD_MIN.max(slowest.saturating_mul(4));
+        // The error is half a round trip. Whoever needs longer than that for one is lost, whatever it says.
+        let at = now + LEAD_MIN.max(4 * slowest.min(SILENCE_MAX));
         self.phase = Phase::Begun(begun + 1);
         self.tell(Notice::Begin { pass: begun, at });
     }

@@ -11,6 +11,7 @@ mod files;
 mod given;
 mod pieces;
 mod plain;
+mod ranks;
 mod served;
 mod twins;
 mod words;
@@ -43,7 +44,7 @@ const fn with_tables(name: &'static str, run: fn(&[u8]), bytes_per_byte: usize) 
     }
 }
 
-/// Every reader of foreign bytes. One that reads the frames of another protocol is a line here as well.
+/// Every reader of foreign bytes.
 pub const TARGETS: &[Target] = &[
     target("response", served::response, 400),
     target("http", served::http, 400),
@@ -52,6 +53,7 @@ pub const TARGETS: &[Target] = &[
     target("event", served::event, 400),
     target("exposition", served::exposition, 400),
     target("tls", served::tls, 400),
+    target("frames", ranks::frames, 4_000),
     target("json", given::json, 400),
     target("document", given::document, 4_000),
     target("k6", given::k6, 4_000),
