@@ -17,8 +17,9 @@ const PER_PROCESS_KEYS: [&str; 10] = [
     "port",
     "push_required",
 ];
-/// The keys of a document that may differ as well: each process writes its own files, and pushes under its own name.
-pub const OUTPUT_KEYS: [&str; 4] = ["output", "results_dir", "details", "prometheus"];
+/// The keys of a document that may differ as well: each process writes its own files, pushes under its own name, and
+/// connects from its own host's addresses.
+pub const DOCUMENT_KEYS_PER_PROCESS: [&str; 5] = ["output", "results_dir", "details", "prometheus", "source_address"];
 
 /// The number of shards that a message lists.
 const SHOWN_MAX: usize = 8;
@@ -130,7 +131,7 @@ pub fn difference_of(first: &Value, other: &Value) -> Option<String> {
 fn common(config: &Value) -> Value {
     let mut config = config.clone();
     if let Some(fields) = config.as_object_mut() {
-        OUTPUT_KEYS.iter().for_each(|key| drop(fields.remove(*key)));
+        DOCUMENT_KEYS_PER_PROCESS.iter().for_each(|key| drop(fields.remove(*key)));
     }
     // Each process chooses its own tag.
     for request in config

@@ -214,7 +214,7 @@ fn run(parts: &[Part], times: &Times, missing: &[u32]) -> Run {
 fn common_config(parts: &[Part]) -> Value {
     let mut config = parts[0].document.config.clone();
     if let Some(fields) = config.as_object_mut() {
-        belong::OUTPUT_KEYS
+        belong::DOCUMENT_KEYS_PER_PROCESS
             .iter()
             .for_each(|key| drop(fields.remove(*key)));
     }

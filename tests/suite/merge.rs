@@ -744,8 +744,9 @@ fn shards_of_different_runs_are_refused_with_the_difference() {
         let text = refused(&dir, &[one.clone(), other], false);
         assert!(text.contains(what), "{what}: {text}");
     }
-    // Where the process ran is its own business.
-    let elsewhere = changed(&two, "/config/run/cores", json!(7));
+    // Where the process ran, and from which addresses, is its own business.
+    let mut elsewhere = changed(&two, "/config/run/cores", json!(7));
+    elsewhere["config"]["source_address"] = json!("127.0.0.9");
     let both = [one.clone(), elsewhere];
     let paths: Vec<PathBuf> = (0..2)
         .map(|i| PathBuf::from(dir.path(&format!("p{i}.json"))))
