@@ -9,7 +9,9 @@
 #   engine-epoll   llmload-uring --io epoll: the same, where io_uring is forbidden
 #   engine-epoll-nowait  the same with --min-wait 0
 #   other          as `engine`, but the program at $OTHER, such as a build of another commit
-# Server: `llmload-uring mock` on another core. CPU is user + system of the whole client process, medians.
+# Server: `llmload-uring mock` on another core. CPU is user + system of the whole client process: the median of all
+# repeats, and their lowest and highest. A second line for each load has the ratios to the first client: of each repeat
+# to the first client's in the same repeat.
 #
 # LOADS is a regular expression: only the loads whose names it finds.
 #
@@ -71,7 +73,7 @@ median() { sort -n | awk '{ v[NR] = $1 } END { printf "%.2f (%.2f-%.2f)", v[int(
 clients=${CLIENTS:-"epoll epoll-parse glommio engine engine-noquick engine-nowait"}
 echo "host: $(uname -r), $(nproc) CPUs, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)"
 echo "client on CPU $client_cpu, server on CPU $server_cpu, $connections connections, ${seconds} s per run, $repeats interleaved repeats"
-echo "CPU per event in us: median (min-max)"
+echo "CPU per event in us, and as a ratio to ${clients%% *}: median (min-max)"
 printf '| %-34s |' load
 printf ' %s |' $clients
 echo
@@ -83,11 +85,11 @@ while IFS='|' read -r name options; do
     done
     stop_mock
     printf '| %-34s |' "$name"
-    for client in $clients; do
-        printf ' %s |' "$(median <"$work/$client")"
-        rm "$work/$client"
-    done
+    for client in $clients; do printf ' %s |' "$(median <"$work/$client")"; done
+    printf '\n| %-34s |' "  ratio to ${clients%% *}"
+    for client in $clients; do printf ' %s |' "$(paste "$work/$client" "$work/${clients%% *}" | awk '{ print $1 / $2 }' | median)"; done
     echo
+    for client in $clients; do rm "$work/$client"; done
 done <<LOADS
 paced, 10 thousand events/s|--spread --ttft 100ms --gap 100ms --tokens 50
 paced, 40 thousand events/s|--spread --ttft 25ms --gap 25ms --tokens 200
