@@ -148,6 +148,8 @@ fn a_target_that_never_answers_is_exit_code_114_with_the_reason() {
     let error = resolved("http://no-such-host.invalid/v1").unwrap_err();
     assert_eq!(error.exit, crate::error::ExitCode::Target);
     assert!(error.to_string().contains("never answered"), "{error}");
+    // Nobody was asked: there is no such name.
+    assert!(!error.to_string().contains("refused"), "{error}");
 }
 
 #[test]
