@@ -12,6 +12,7 @@ use super::cancel::Cancels;
 use super::conductor::conduct;
 use super::dispatch::{self, Dispatch};
 use super::memory::{AnswerMemory, HistoryMemory};
+use super::reading::{self, Lent};
 use super::routes::Routes;
 use super::traffic::CoreTraffic;
 use super::vu::VuTable;
@@ -78,6 +79,8 @@ pub struct CoreState {
     pub plain_scratch: RefCell<Vec<u8>>,
     /// Buffers for incomplete TLS records of the connections.
     pub tls_pool: crate::tls::Pool,
+    /// The readers of answers that the loop reads.
+    pub lent: RefCell<Lent>,
     /// Why the request that ends now failed by TLS.
     pub tls_failure: Cell<Option<TlsFailure>>,
     /// Requests that are due from the first of these instants and before the second are recorded in the plan's series.
@@ -252,8 +255,10 @@ pub async fn run_core(setup: CoreSetup) -> Result<(), CoreFailure> {
     core.net.note_runnable();
     spawn(conduct(core.clone(), commands, t0));
     let over = || core.over.get();
+    let release = |now| dispatch::release_due(&core, now);
+    let read = |conn| reading::read_arrived(&core, conn);
     core.net
-        .drive(yield_now, over, |now| dispatch::release_due(&core, now))
+        .drive(yield_now, over, release, read)
         .await
         .map_err(|e| CoreFailure::io(&format!("{io} failed"), &e))?;
     core.send_last_snapshot();
@@ -333,6 +338,7 @@ fn set_up(setup: CoreSetup) -> Result<Rc<CoreState>, CoreFailure> {
         body_scratch: RefCell::new(Vec::new()),
         plain_scratch: RefCell::new(Vec::new()),
         tls_pool: crate::tls::Pool::default(),
+        lent: RefCell::new(Lent::default()),
         tls_failure: Cell::new(None),
         counted: Cell::new([0, Nanos::MAX]),
         over: Cell::new(false),

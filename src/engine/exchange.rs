@@ -3,14 +3,12 @@
 use super::core::CoreState;
 use super::finished::{self, Asked};
 use super::limits::Limits;
-use super::memory::Held;
 use super::planned::Planned;
-use super::response::{Expected, Progress, ResponseReader, TokenSink};
-use super::secure::read_encrypted;
+use super::reading::{Ending, Reading};
+use super::response::{Expected, ResponseReader};
 use super::traffic::Noted;
-use super::witness::Witness;
-use crate::metrics::{AskedTokens, NumberedBy, Outcome, Place, Recorder, RequestId, Sample};
-use crate::net::{Chunk, ConnId, ConnectError, Ended, Net, Received, TaskId, clock};
+use crate::metrics::{AskedTokens, NumberedBy, Outcome, Place, RequestId, Sample};
+use crate::net::{ConnId, ConnectError, Ended, Net, Received, TaskId, clock};
 use crate::tls::{TlsConnection, TlsEnd, TlsTarget};
 use crate::units::Nanos;
 use crate::workload::{Cut, Draw, Timeouts, Turn, encode_request};
@@ -27,13 +25,8 @@ pub struct VuConnection {
     pub(super) tls_target: Option<Box<TlsTarget>>,
     /// The connection ended while it was not in use, and was closed.
     pub(super) stale: bool,
-    pub(super) reader: ResponseReader,
-    /// The gaps between the tokens of the answer, if they are kept.
-    gaps: Vec<Nanos>,
-    /// What the server says about the answer, with `--verify-stamps`.
-    witness: Option<Witness>,
-    /// Its share of the memory for unfinished answers.
-    held: Held,
+    /// `None` while it is lent to the loop.
+    reading: Option<Box<Reading>>,
     /// Number of connects so far, so that a target's addresses are used in turn.
     connects: u32,
 }
@@ -46,11 +39,13 @@ pub(super) enum Attempt {
 }
 
 /// Facts for the sample, collected while the request is in flight.
+#[derive(Clone, Copy)]
 pub(super) struct RequestState {
+    pub target: u16,
     series: u16,
     /// Where its figures go ([`Recorder::slot`]).
     pub slot: u16,
-    due: Nanos,
+    pub due: Nanos,
     ready: Nanos,
     /// Time spent on connecting, TLS included, over all attempts.
     pub connecting: Nanos,
@@ -60,13 +55,14 @@ pub(super) struct RequestState {
     /// TLS has sent output of its own since the request, so `sent` must stay as it is.
     pub tls_output_sent: bool,
     /// What this core's account of its traffic has of the request.
-    noted: Noted,
-    id: RequestId,
+    pub noted: Noted,
+    pub id: RequestId,
 }
 
 impl RequestState {
-    fn new(series: u16, slot: u16, planned: &Planned, by: NumberedBy) -> RequestState {
+    fn new(target: u16, (series, slot): (u16, u16), planned: &Planned, by: NumberedBy) -> RequestState {
         RequestState {
+            target,
             series,
             slot,
             due: planned.due,
@@ -97,12 +93,21 @@ impl VuConnection {
             tls: None,
             tls_target: None,
             stale: false,
-            reader: ResponseReader::new(),
-            gaps: Vec::new(),
-            witness: None,
-            held: Held::default(),
+            reading: Some(Box::new(Reading::new())),
             connects: 0,
         }
+    }
+
+    /// Returns the reader of the connection's answers.
+    pub(super) fn reading(&mut self) -> &mut Reading {
+        match &mut self.reading {
+            Some(reading) => reading,
+            None => unreachable!("a reader is lent only while its user waits"),
+        }
+    }
+
+    pub(super) fn reader(&mut self) -> &mut ResponseReader {
+        &mut self.reading().reader
     }
 
     pub fn close(&mut self, net: &Net) {
@@ -134,7 +139,8 @@ impl VuConnection {
             }
             slot
         };
-        let mut request = RequestState::new(series, slot, &planned, core.numbered_by(self.vu, draw.kind));
+        let by = core.numbered_by(self.vu, draw.kind);
+        let mut request = RequestState::new(self.target, (series, slot), &planned, by);
         let api = core.targets[usize::from(self.target)].api;
         request.asked = core.plan.workload.asked(draw, api, 1);
         let (outcome, done) = self.attempts(core, (draw, turn), &mut request).await;
@@ -143,16 +149,16 @@ impl VuConnection {
             self.close(&core.net);
         }
         let sample = self.record(core, &request, outcome, done, &planned);
-        self.reader.release();
+        self.reader().release();
         self.has_memory(core);
         sample
     }
 
     /// Counts the memory that the connection holds. Returns false if all connections together hold too much.
     fn has_memory(&mut self, core: &CoreState) -> bool {
-        let tls = self.tls.as_ref().map_or(0, |tls| tls.held_bytes());
-        let gaps = self.gaps.capacity() * size_of::<Nanos>();
-        self.held.set(&core.memory, self.reader.held_bytes() + tls + gaps)
+        let VuConnection { reading, tls, .. } = self;
+        let Some(reading) = reading else { return true };
+        reading.has_memory(core, tls.as_deref())
     }
 
     async fn attempts(
@@ -169,10 +175,11 @@ impl VuConnection {
             None => Expected::Light,
         };
         loop {
-            self.reader.begin(expected);
-            self.gaps.clear();
-            self.reader.cut_at_token(request.cut);
-            self.witness = None;
+            let reading = self.reading();
+            reading.reader.begin(expected);
+            reading.gaps.clear();
+            reading.reader.cut_at_token(request.cut);
+            reading.witness = None;
             let (conn, reused) = match self.connection(core, &kind.timeouts, request).await {
                 Ok(found) => found,
                 Err(outcome) => return (outcome, clock::monotonic()),
@@ -189,7 +196,7 @@ impl VuConnection {
                 });
                 (bytes, answers)
             };
-            self.reader.expect_answers(answers);
+            self.reader().expect_answers(answers);
             request.asked = core.plan.workload.asked(draw, api, answers);
             request.tls_output_sent = false;
             if core.net.send(conn, bytes).is_err() {
@@ -223,7 +230,8 @@ impl VuConnection {
         }
         let series = core.series_of(draw.kind, planned.due);
         let slot = core.recorder.borrow().slot(series, planned.due);
-        let mut request = RequestState::new(series, slot, planned, core.numbered_by(self.vu, draw.kind));
+        let by = core.numbered_by(self.vu, draw.kind);
+        let mut request = RequestState::new(self.target, (series, slot), planned, by);
         let timeouts = &core.plan.workload.kinds[usize::from(draw.kind)].timeouts;
         if self.connection(core, timeouts, &mut request).await.is_ok() {
             planned.due = clock::monotonic();
@@ -268,11 +276,11 @@ impl VuConnection {
                 Ok((conn, false))
             }
             Err(ConnectError::Failed(errno)) => {
-                self.reader.instead(Place::Errno(errno));
+                self.reader().instead(Place::Errno(errno));
                 Err(Outcome::ConnectFailed)
             }
             Err(ConnectError::Resource(errno)) => {
-                self.reader.instead(Place::Errno(errno));
+                self.reader().instead(Place::Errno(errno));
                 Err(Outcome::ClientResource)
             }
             Err(ConnectError::Timeout) => Err(Outcome::TimeoutConnect),
@@ -291,46 +299,38 @@ impl VuConnection {
         let start = clock::monotonic();
         let limits = Limits::new(timeouts, request.ready, start, request.cut);
         loop {
-            let deadline = limits.deadline(&self.reader);
-            let received = core.net.receive(self.task, conn, deadline).await;
-            if !request.tls_output_sent
-                && (request.sent.is_none() || self.reader.arrivals.first_byte.is_none())
-            {
-                request.sent = core.net.sent_at(conn);
-            }
-            let untouched = self.reader.arrivals.first_byte.is_none();
-            let arrived = match &received {
-                Received::Data(chunk) => chunk.stamp,
-                _ => 0,
+            let received = match &self.tls {
+                None => match self.receive_by_loop(core, conn, &limits, request).await {
+                    Ok(ending) => return self.finish(core, conn, ending),
+                    Err(received) => received,
+                },
+                Some(_) => {
+                    let deadline = limits.deadline(self.reader());
+                    core.net.receive(self.task, conn, deadline).await
+                }
             };
+            self.reading().note_sent(&core.net, conn, request);
+            let untouched = self.reader().arrivals.first_byte.is_none();
             let (outcome, done) = match received {
-                Received::Data(chunk) => match self.read_chunk(core, chunk, request) {
-                    Progress::More if !self.has_memory(core) => {
-                        self.reader.instead(Place::Memory(core.memory.max() as u64));
-                        (self.reader.refusal().unwrap_or(Outcome::TooLarge), arrived)
+                Received::Data(chunk) => {
+                    let arrived = chunk.stamp;
+                    let VuConnection { reading, tls, .. } = self;
+                    let Some(reading) = reading else {
+                        unreachable!("a reader is lent only while its user waits")
+                    };
+                    let tls = tls.as_deref_mut();
+                    if let Some(ending) = reading.read(core, chunk, tls, (request, &limits)) {
+                        return self.finish(core, conn, ending);
                     }
-                    Progress::More if limits.have_passed(&self.reader) => {
-                        let last = self.reader.arrivals.last;
-                        (limits.outcome(&self.reader, last), last)
-                    }
-                    Progress::More => match self.tls_end() {
+                    match self.tls_end() {
                         None => {
                             self.send_tls_output(core, conn, request);
                             continue;
                         }
                         Some(TlsEnd::Closed) if untouched && reused => return Attempt::Stale,
                         Some(end) => (self.outcome_of_end(core, end), arrived),
-                    },
-                    Progress::Over { outcome, reusable } => {
-                        let outcome = limits.of_answer(&self.reader, outcome);
-                        // After an answer that came before the request was out, part of the request is still to be
-                        // sent.
-                        if !reusable || core.net.sending(conn) {
-                            self.close(&core.net);
-                        }
-                        return Attempt::Finished(outcome, self.reader.arrivals.last);
                     }
-                },
+                }
                 Received::Ended(_, _) | Received::SendFailed(_) if untouched && reused => {
                     return Attempt::Stale;
                 }
@@ -339,7 +339,7 @@ impl VuConnection {
                 Received::SendFailed(errno) => (self.broken(errno), clock::monotonic()),
                 Received::Timeout => {
                     let now = clock::monotonic();
-                    (limits.outcome(&self.reader, now), now)
+                    (limits.outcome(self.reader(), now), now)
                 }
                 Received::Stopped => (Outcome::Interrupted, clock::monotonic()),
             };
@@ -348,52 +348,62 @@ impl VuConnection {
         }
     }
 
-    /// Reads a chunk, and counts everything that is counted per read.
-    fn read_chunk(&mut self, core: &CoreState, chunk: Chunk<'_>, request: &mut RequestState) -> Progress {
-        // This is the only place that decides when bytes arrived: not before the request went out, and not before
-        // the previous read. The kernel's stamps use the wall clock, which may have been set in the meantime.
-        let earliest = request.sent.unwrap_or(request.due).max(self.reader.arrivals.last);
-        let arrived = chunk.stamp.max(earliest);
-        let mut recorder = core.recorder.borrow_mut();
-        recorder.reap_lag(chunk.lag());
-        let mut sink = RecorderSink {
-            recorder: &mut recorder,
-            slot: request.slot,
-            coalesced: false,
-            gaps: core.options.gaps.then_some(&mut self.gaps),
-            witness: core.options.verify_stamps.then_some(&mut self.witness),
-        };
-        let reader = &mut self.reader;
-        let progress = match &mut self.tls {
-            None => chunk.consume(|bytes| reader.read(bytes, arrived, &mut sink)),
-            Some(tls) => {
-                let read = |plain: &[u8]| reader.read(plain, arrived, &mut sink);
-                read_encrypted(core, tls, chunk, read)
+    /// Lends the reader to the loop until the answer is over, and returns how it ended; or what else there is to tell of
+    /// the connection.
+    async fn receive_by_loop<'net>(
+        &mut self,
+        core: &'net CoreState,
+        conn: ConnId,
+        limits: &Limits,
+        request: &mut RequestState,
+    ) -> Result<Ending, Received<'net>> {
+        let deadline = limits.deadline(self.reader());
+        if let Some(reading) = self.reading.take() {
+            let mut lent = core.lent.borrow_mut();
+            lent.lend(conn, reading, (*request, *limits, self.task));
+        }
+        let is_over = || core.lent.borrow().is_over(conn);
+        let received = core.net.receive_by_loop(self.task, conn, deadline, is_over).await;
+        let (reading, state, ending) = core.lent.borrow_mut().take(conn);
+        (self.reading, *request) = (Some(reading), state);
+        match (ending, received) {
+            (Some(ending), _) => Ok(ending),
+            (None, Some(received)) => Err(received),
+            (None, None) => unreachable!("an answer that is over has an end"),
+        }
+    }
+
+    /// Ends a request whose answer ended so.
+    fn finish(&mut self, core: &CoreState, conn: ConnId, ending: Ending) -> Attempt {
+        match ending {
+            Ending::Over { outcome, reusable } => {
+                // After an answer that came before the request was out, part of the request is still to be sent.
+                if !reusable || core.net.sending(conn) {
+                    self.close(&core.net);
+                }
+                Attempt::Finished(outcome, self.reader().arrivals.last)
             }
-        };
-        if sink.coalesced {
-            core.net.note_coalesced();
+            Ending::Cut(outcome, done) => {
+                self.close(&core.net);
+                Attempt::Finished(outcome, done)
+            }
         }
-        if self.reader.arrivals.first_token.is_some() {
-            core.traffic.answering(self.target, &mut request.noted);
-        }
-        progress
     }
 
     /// The connection broke with this errno. What the status had decided by then stays decided.
     fn broken(&mut self, errno: i32) -> Outcome {
         let outcome = match finished::outcome_of_errno(errno) {
-            Outcome::Reset => self.reader.refusal().unwrap_or(Outcome::Reset),
+            Outcome::Reset => self.reader().refusal().unwrap_or(Outcome::Reset),
             outcome => outcome,
         };
-        if self.reader.arrivals.first_byte.is_none() {
-            self.reader.instead(Place::Errno(errno));
+        if self.reader().arrivals.first_byte.is_none() {
+            self.reader().instead(Place::Errno(errno));
         }
         outcome
     }
 
     fn record(
-        &self,
+        &mut self,
         core: &CoreState,
         request: &RequestState,
         outcome: Outcome,
@@ -413,7 +423,7 @@ impl VuConnection {
             chosen_to_cancel: request.cut.is_some(),
             tokens: request.asked,
         };
-        let mut sample = finished::sample(&asked, &self.reader, outcome, done);
+        let mut sample = finished::sample(&asked, self.reader(), outcome, done);
         finished::hide_secrets(&mut sample, &core.options.masks);
         let wait = request.ready.saturating_sub(request.due);
         sample.queue_wait = core.may_queue().then_some(wait);
@@ -425,48 +435,20 @@ impl VuConnection {
             return sample;
         }
         let mut recorder = core.recorder.borrow_mut();
-        recorder.finish_with_gaps(&sample, &self.gaps);
-        if let Some(witness) = &self.witness {
+        let reading = self.reading();
+        recorder.finish_with_gaps(&sample, &reading.gaps);
+        if let Some(witness) = &reading.witness {
             witness.judge(&sample, request.connecting, &mut recorder);
         }
         if outcome.is_failure() {
-            let mut evidence = self.reader.evidence();
+            let mut evidence = self.reader().evidence();
             if let Some(reason) = core.tls_failure.take().filter(|_| outcome == Outcome::TlsFailed) {
                 evidence.place = Place::Tls(reason);
             }
-            recorder.show_failure(self.target, &sample, &evidence);
+            recorder.show_failure(request.target, &sample, &evidence);
         }
         drop(recorder);
         core.send_details();
         sample
-    }
-}
-
-struct RecorderSink<'a> {
-    recorder: &'a mut Recorder,
-    slot: u16,
-    coalesced: bool,
-    gaps: Option<&'a mut Vec<Nanos>>,
-    witness: Option<&'a mut Option<Witness>>,
-}
-
-impl TokenSink for RecorderSink<'_> {
-    fn gap(&mut self, gap: Nanos) {
-        self.recorder.gap(self.slot, gap);
-        if let Some(gaps) = &mut self.gaps {
-            gaps.push(gap);
-        }
-    }
-
-    fn coalesced(&mut self) {
-        self.coalesced = true;
-        self.recorder.counters().coalesced_events += 1;
-    }
-
-    fn token(&mut self, data: &[u8], arrived: Nanos) {
-        self.recorder.counters().token_events += 1;
-        if let Some(witness) = &mut self.witness {
-            Witness::hear(witness, data, arrived, self.recorder);
-        }
     }
 }

@@ -20,6 +20,7 @@ mod limits;
 mod memory;
 mod paired;
 mod planned;
+mod reading;
 pub mod response;
 mod rest;
 mod routes;

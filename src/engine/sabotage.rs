@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use super::core::CoreState;
 use super::runtime::spawn;
+use crate::metrics::{NumberedBy, RequestId};
 
 /// A request by its VU and iteration, which the details file writes as `v0-2`.
 type Request = Option<(u32, u64)>;
@@ -13,6 +14,8 @@ type Request = Option<(u32, u64)>;
 const PANIC: &str = "LLMLOAD_TEST_PANIC_AFTER";
 /// Names the variable with the id of a request after which the executor of its core panics, outside of any VU.
 const PANIC_EXECUTOR: &str = "LLMLOAD_TEST_PANIC_EXECUTOR_AFTER";
+/// Names the variable with the id of a request whose answer makes its reader panic.
+const PANIC_READING: &str = "LLMLOAD_TEST_PANIC_READING";
 /// Names the variable with the id of a request that ends without an outcome.
 const LOSE: &str = "LLMLOAD_TEST_LOSE";
 
@@ -28,6 +31,14 @@ pub fn panic_after(core: &CoreState, vu: u32, iteration: u64) {
     if is_chosen(&EXECUTOR, PANIC_EXECUTOR, vu, iteration) {
         spawn(async move { panic!("requested{hostile} by {PANIC_EXECUTOR}") });
         core.net.note_runnable();
+    }
+}
+
+pub fn panic_reading(id: &RequestId) {
+    static CHOSEN: OnceLock<Request> = OnceLock::new();
+    if let NumberedBy::Vu(vu) = id.by {
+        let is_it = is_chosen(&CHOSEN, PANIC_READING, vu, id.iteration);
+        assert!(!is_it, "requested by {PANIC_READING}");
     }
 }
 

@@ -188,7 +188,7 @@ impl VuConnection {
     /// Returns the outcome of a response whose TLS connection ended before it was complete.
     pub(super) fn outcome_of_end(&mut self, core: &CoreState, end: TlsEnd) -> Outcome {
         match end {
-            TlsEnd::Closed => self.reader.eof().unwrap_or(Outcome::Reset),
+            TlsEnd::Closed => self.reader().eof().unwrap_or(Outcome::Reset),
             TlsEnd::Failed(reason) => record_failure(core, reason),
         }
     }
@@ -196,9 +196,9 @@ impl VuConnection {
     /// Returns the outcome when the peer has closed the connection. With TLS this does not end a body unless it was
     /// announced (close_notify), because anyone on the path could have cut it (RFC 9112, 9.8).
     pub(super) fn outcome_of_eof(&mut self) -> Outcome {
-        match self.reader.eof().unwrap_or(Outcome::Reset) {
+        match self.reader().eof().unwrap_or(Outcome::Reset) {
             Outcome::Ok if self.tls.is_some() => {
-                self.reader.blame(Cause::NoCloseNotify);
+                self.reader().blame(Cause::NoCloseNotify);
                 Outcome::Truncated
             }
             outcome => outcome,

@@ -64,13 +64,13 @@ pub(super) async fn carry_out(
         }
         let is_last = planned.turn == session.turns;
         connection
-            .reader
+            .reader()
             .gather(session.keeps_answers() && !is_last && session.keeps_answer(number));
         let turn = session.turn(number);
         let sample = connection.request(core, (&draw, Some(&turn)), planned).await;
         (outcome, done) = (sample.outcome, sample.done);
-        let goes_on = session.heard(&sample, connection.reader.gathered());
-        connection.reader.gather(false);
+        let goes_on = session.heard(&sample, connection.reader().gathered());
+        connection.reader().gather(false);
         if is_last || !goes_on {
             break;
         }

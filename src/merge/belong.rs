@@ -19,7 +19,8 @@ const PER_PROCESS_KEYS: [&str; 10] = [
 ];
 /// The keys of a document that may differ as well: each process writes its own files, pushes under its own name, and
 /// connects from its own host's addresses.
-pub const DOCUMENT_KEYS_PER_PROCESS: [&str; 5] = ["output", "results_dir", "details", "prometheus", "source_address"];
+pub const DOCUMENT_KEYS_PER_PROCESS: [&str; 5] =
+    ["output", "results_dir", "details", "prometheus", "source_address"];
 
 /// The number of shards that a message lists.
 const SHOWN_MAX: usize = 8;
@@ -131,7 +132,9 @@ pub fn difference_of(first: &Value, other: &Value) -> Option<String> {
 fn common(config: &Value) -> Value {
     let mut config = config.clone();
     if let Some(fields) = config.as_object_mut() {
-        DOCUMENT_KEYS_PER_PROCESS.iter().for_each(|key| drop(fields.remove(*key)));
+        DOCUMENT_KEYS_PER_PROCESS
+            .iter()
+            .for_each(|key| drop(fields.remove(*key)));
     }
     // Each process chooses its own tag.
     for request in config

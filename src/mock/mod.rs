@@ -281,6 +281,6 @@ async fn run_core(setup: CoreSetup) {
     });
     // A failure of the ring ends the mock, and its clients see closed connections.
     let _ = net
-        .drive(yield_now, || stop.load(Ordering::Acquire), |_| None)
+        .drive(yield_now, || stop.load(Ordering::Acquire), |_| None, |_| ())
         .await;
 }

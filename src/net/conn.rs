@@ -15,6 +15,13 @@ pub struct ConnId {
     pub(super) generation: u32,
 }
 
+impl ConnId {
+    /// Returns a number that no other open connection of this core has. They begin at 0 and are used again.
+    pub fn index(self) -> usize {
+        self.slot as usize
+    }
+}
+
 /// Names a task that waits on this core's driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TaskId(pub(super) u32);
@@ -68,6 +75,8 @@ pub struct Conn {
     pub closing: bool,
     /// The connection waits for a later request. Data that arrives now is dropped and ends the connection.
     pub idle: bool,
+    /// What arrives is read by the loop, and the task is woken for everything else.
+    pub read_by_loop: bool,
     pub connecting: Connecting,
     /// Which of the addresses it is connected to.
     pub address: u32,
@@ -106,6 +115,7 @@ impl Conn {
             flushing: false,
             closing: false,
             idle: false,
+            read_by_loop: false,
             connecting: Connecting::No,
             address: 0,
             again: 0,

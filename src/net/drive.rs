@@ -2,24 +2,31 @@
 
 use std::io;
 
-use super::{Net, clock};
+use super::{ConnId, Net, clock};
 use crate::units::Nanos;
 
 impl Net {
-    /// Runs the ring until `stop` returns true: releases what is due, reaps completions, lets the tasks run, submits,
-    /// waits, and begins again. A turn reaps no more than fits before the next instant.
+    /// Runs the ring until `stop` returns true: releases what is due, reaps completions, reads what tasks have left to
+    /// the loop, lets the tasks run, submits, waits, and begins again. A turn reaps no more than fits before the next
+    /// instant.
     ///
     /// `release` is told the time, wakes the tasks whose instant has come, and returns the next such instant, if one is
     /// to come. The wait ends a little before that instant, and the loop polls until then: a sleep ends late.
+    ///
+    /// `read` takes the chunks of a connection whose task waits in [`Net::receive_by_loop`].
     pub async fn drive(
         &self,
         yield_now: impl AsyncFn(),
         stop: impl Fn() -> bool,
         release: impl Fn(Nanos) -> Option<Nanos>,
+        read: impl Fn(ConnId),
     ) -> io::Result<()> {
+        let mut arrived = Vec::new();
         loop {
             self.release_due(&release);
             self.0.borrow_mut().reap()?;
+            self.0.borrow_mut().swap_arrived(&mut arrived);
+            arrived.drain(..).for_each(&read);
             yield_now().await;
             if stop() {
                 if cfg!(debug_assertions) {

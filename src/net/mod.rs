@@ -11,6 +11,7 @@ mod drive;
 mod driver;
 mod epoll;
 mod kick;
+mod receive;
 mod resting;
 mod ring;
 mod stamping;
@@ -29,10 +30,10 @@ use std::rc::Rc;
 use std::task::Poll;
 
 pub use backend::Features;
-use conn::Filled;
 pub use conn::{ConnId, Ended, Route, Signal, TaskId};
 pub use driver::{NetCounters, Options};
 pub use kick::Kick;
+pub use receive::{Chunk, Received};
 pub use ring::{BUFFER_BYTES, BUFFERS, SUBMISSIONS, completion_entries};
 pub use stamping::Stamping;
 
@@ -46,81 +47,6 @@ pub enum ConnectError {
     Failed(i32),
     /// This host ran out of ports, descriptors or memory. Holds errno.
     Resource(i32),
-    Timeout,
-    /// The task was told to stop.
-    Stopped,
-}
-
-/// Received bytes in a buffer of the kernel's ring. The buffer goes back when the chunk is consumed or dropped, so
-/// that none is ever lost. Until then no other connection of the core can use it: consume the chunk at once, before
-/// any other wait.
-#[must_use = "its bytes are lost if it is dropped unread"]
-pub struct Chunk<'net> {
-    driver: &'net RefCell<Driver>,
-    buffer: u16,
-    bytes: u16,
-    /// Arrival of the last segment in the chunk.
-    pub stamp: Nanos,
-    /// The instant at which our loop took it from the ring.
-    pub reaped: Nanos,
-    pub kernel_stamped: bool,
-    unseen: Nanos,
-}
-
-impl<'net> Chunk<'net> {
-    fn new(driver: &'net RefCell<Driver>, buffer: u16, filled: Filled) -> Chunk<'net> {
-        Chunk {
-            driver,
-            buffer,
-            bytes: filled.bytes,
-            stamp: filled.stamp,
-            reaped: filled.reaped,
-            kernel_stamped: filled.kernel_stamped,
-            unseen: Nanos::from(filled.unseen),
-        }
-    }
-
-    /// Returns for how long the bytes waited for our loop. Without a kernel's stamp nobody knows: then it is the
-    /// longest that it can have been while the loop worked, which a wake-up that comes late is not in.
-    pub fn lag(&self) -> Nanos {
-        match self.kernel_stamped {
-            true => self.reaped.saturating_sub(self.stamp),
-            false => self.unseen,
-        }
-    }
-
-    /// Reads the bytes and gives their buffer back. `read` must not call the `Net` that the chunk came from.
-    pub fn consume<R>(self, read: impl FnOnce(&[u8]) -> R) -> R {
-        read(self.driver.borrow().payload(self.buffer, self.bytes))
-    }
-
-    /// Does the same for a reader that changes the bytes while it reads them.
-    pub fn consume_mut<R>(self, read: impl FnOnce(&mut [u8]) -> R) -> R {
-        read(self.driver.borrow_mut().payload_mut(self.buffer, self.bytes))
-    }
-}
-
-impl Drop for Chunk<'_> {
-    fn drop(&mut self) {
-        self.driver.borrow_mut().give_back(self.buffer);
-    }
-}
-
-impl std::fmt::Debug for Chunk<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Chunk")
-            .field("buffer", &self.buffer)
-            .field("bytes", &self.bytes)
-            .field("stamp", &self.stamp)
-            .finish_non_exhaustive()
-    }
-}
-
-#[derive(Debug)]
-pub enum Received<'net> {
-    Data(Chunk<'net>),
-    Ended(Ended, Nanos),
-    SendFailed(i32),
     Timeout,
     /// The task was told to stop.
     Stopped,
@@ -328,43 +254,6 @@ impl Net {
             Poll::Pending
         })
         .await;
-    }
-
-    /// Waits for the next bytes of the connection, in order, or its end. It is a time-out only if nothing had arrived
-    /// by the deadline, however late this looks.
-    pub async fn receive(&self, task: TaskId, conn: ConnId, deadline: Nanos) -> Received<'_> {
-        let driver: &RefCell<Driver> = &self.0;
-        let mut waits = false;
-        poll_fn(|cx| {
-            let mut d = driver.borrow_mut();
-            if let Some((buffer, filled)) = d.pop(conn) {
-                return Poll::Ready(Received::Data(Chunk::new(driver, buffer, filled)));
-            }
-            if let Some((ended, at)) = d.ended(conn) {
-                return Poll::Ready(Received::Ended(ended, at));
-            }
-            let errno = d.send_error(conn);
-            if errno != 0 {
-                return Poll::Ready(Received::SendFailed(errno));
-            }
-            if d.signal(task) == Signal::Hard {
-                return Poll::Ready(Received::Stopped);
-            }
-            if waits && d.is_late(task) {
-                return Poll::Ready(Received::Timeout);
-            }
-            d.park(task, cx.waker());
-            d.set_limit(task, deadline);
-            waits = true;
-            Poll::Pending
-        })
-        .await
-    }
-
-    /// Returns the next bytes that have already arrived, without waiting.
-    pub fn receive_now(&self, conn: ConnId) -> Option<Chunk<'_>> {
-        let popped = self.0.borrow_mut().pop(conn);
-        popped.map(|(buffer, filled)| Chunk::new(&self.0, buffer, filled))
     }
 
     /// Clears the deadline of the task's request, which has ended.

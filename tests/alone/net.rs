@@ -68,7 +68,9 @@ fn a_close_as_the_last_act_of_a_core_reaches_the_peer_and_leaves_no_descriptor()
                 task_over.set(true);
             });
             net.note_runnable();
-            net.drive(yield_now, || over.get(), |_| None).await.unwrap();
+            net.drive(yield_now, || over.get(), |_| None, |_| ())
+                .await
+                .unwrap();
             Ok(())
         };
         let core = Core::spawn((allowed_cpus()[0], io()), "net-test", main, |_| {});

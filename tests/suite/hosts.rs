@@ -236,6 +236,37 @@ fn a_worker_whose_executor_panics_ends_the_run_with_its_report_and_its_server() 
     crate::common::live::wait_until_refused(server);
 }
 
+#[test]
+fn a_reader_that_panics_ends_the_run_with_its_report_and_a_panic_of_its_user_alone() {
+    let mock = mock(mock_options());
+    let dir = Dir::new();
+    let output = dir.path("result.json");
+    let mut command = program();
+    command.env("LLMLOAD_TEST_PANIC_READING", "v1-2");
+    let target = format!("http://{}", mock.address);
+    command.args([
+        "high-concurrency",
+        "--vus",
+        "4",
+        "--duration",
+        "60s",
+        "--target",
+        &target,
+    ]);
+    command.args(["-o", &output]);
+    let ended = Live::spawn(&mut command).wait().expect(1);
+    assert!(
+        ended
+            .stderr
+            .contains("panicked: requested by LLMLOAD_TEST_PANIC_READING"),
+        "{}",
+        ended.stderr
+    );
+    let document = document(&output);
+    assert_eq!(document["run"]["stopped_by"], "failure");
+    assert!(document["totals"]["ok"].as_u64() > Some(0), "{}", ended.stdout);
+}
+
 /// A run of `--require-fit`, stopped and continued in the middle, as Ctrl-Z and a paused container do.
 #[test]
 fn a_run_that_was_stopped_for_a_while_is_not_fit() {

@@ -88,9 +88,11 @@ impl Driver {
             return self.complete_idle_receive(id, completion);
         }
         let mut ended = None;
+        let mut is_for_loop = false;
         match (completion.result, completion.buffer) {
             (n, Some(buffer)) if n > 0 => {
                 self.conns[slot].again = 0;
+                is_for_loop = self.conns[slot].read_by_loop;
                 if !self.deliver(slot, buffer, n as usize) {
                     ended = Some(Ended::Eof);
                 }
@@ -106,11 +108,14 @@ impl Driver {
         if let Some(ended) = ended {
             let ended = self.conns[slot].end(ended);
             self.conns[slot].ended = Some((ended, self.now));
+            is_for_loop = false;
         } else if !completion.more {
             self.rearm.push((id.slot, id.generation));
         }
-        let owner = self.conns[slot].owner;
-        self.wake(owner);
+        match is_for_loop {
+            true => self.arrived.push(id),
+            false => self.wake(self.conns[slot].owner),
+        }
         Ok(())
     }
 

@@ -322,6 +322,16 @@ impl Driver {
         conn.idle = idle;
     }
 
+    /// Says whether the loop reads what arrives on a connection. For anything else its task is woken all the same.
+    pub fn set_read_by_loop(&mut self, id: ConnId, is: bool) {
+        self.conn(id).read_by_loop = is;
+    }
+
+    /// Exchanges the list of connections with bytes that the loop is to read for an empty one.
+    pub fn swap_arrived(&mut self, other: &mut Vec<ConnId>) {
+        std::mem::swap(&mut self.arrived, other);
+    }
+
     pub fn payload(&self, buffer: u16, bytes: u16) -> &[u8] {
         self.backend.payload(buffer, bytes as usize)
     }

@@ -119,6 +119,8 @@ pub struct Driver {
     /// Connections with sends queued since the ring was last entered; they are stamped just before it is entered again.
     unsent: Vec<u32>,
     accepted: VecDeque<ConnId>,
+    /// Connections with bytes that the loop is to read.
+    arrived: Vec<ConnId>,
     acceptor: Option<(OwnedFd, u32)>,
     /// The listener ran out of descriptors, and accepts again when a connection closes.
     accept_paused: bool,
@@ -175,6 +177,7 @@ impl Driver {
             rearm: Vec::new(),
             unsent: Vec::new(),
             accepted: VecDeque::new(),
+            arrived: Vec::new(),
             acceptor: None,
             accept_paused: false,
             kick: None,

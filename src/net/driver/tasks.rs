@@ -79,6 +79,11 @@ impl Driver {
         self.now
     }
 
+    /// Wakes a task in the turn in which its bytes were taken, so that no further one is needed.
+    pub fn wake_in_turn(&mut self, task: TaskId) {
+        self.wake(task.0);
+    }
+
     pub(super) fn wake(&mut self, task: u32) {
         if let Some(waker) = &self.tasks[task as usize].waker {
             waker.wake_by_ref();

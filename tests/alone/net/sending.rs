@@ -119,7 +119,7 @@ fn released(count: usize, gap: Nanos) -> (Nanos, Vec<Nanos>) {
             (released.get() < count).then(|| due(released.get()))
         };
         let over = || seen.borrow().len() == count;
-        net.drive(yield_now, over, release).await.unwrap();
+        net.drive(yield_now, over, release, |_| ()).await.unwrap();
         let _ = result.send((begun, seen.take()));
         Ok(())
     };

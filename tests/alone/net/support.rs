@@ -69,7 +69,9 @@ where
             let _ = result.send(outcome);
         });
         net.note_runnable();
-        net.drive(yield_now, || over.get(), |_| None).await.unwrap();
+        net.drive(yield_now, || over.get(), |_| None, |_| ())
+            .await
+            .unwrap();
         Ok(())
     };
     let core = Core::spawn((allowed_cpus()[0], io), "net-test", main, |_| {});
