@@ -348,8 +348,8 @@ impl VuConnection {
         }
     }
 
-    /// Lends the reader to the loop until the answer is over, and returns how it ended; or what else there is to tell of
-    /// the connection.
+    /// Lends the reader to the loop until the answer is over, and returns how it ended; or what else there is to tell
+    /// of the connection.
     async fn receive_by_loop<'net>(
         &mut self,
         core: &'net CoreState,

@@ -1,8 +1,8 @@
 //! Reads what arrives of an answer, piece by piece.
 //!
-//! While its user waits on a plain connection, the reader of an answer is lent to the loop, which reads each piece where
-//! it takes it from the kernel, and wakes the user's task when the answer is over. A stream has as many pieces as tokens:
-//! to wake the task for each would touch its memory and the executor's each time, only to let it wait again.
+//! While its user waits on a plain connection, the reader of an answer is lent to the loop, which reads each piece
+//! where it takes it from the kernel, and wakes the user's task when the answer is over. A stream has as many pieces as
+//! tokens: to wake the task for each would touch its memory and the executor's each time, only to let it wait again.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -102,8 +102,8 @@ impl Net {
         .await
     }
 
-    /// Waits like [`Self::receive`] until `is_over` says that nothing more is awaited, and returns `None` then. Whatever
-    /// arrives after the first look is read by the loop ([`Self::drive`]), which also moves the deadline
+    /// Waits like [`Self::receive`] until `is_over` says that nothing more is awaited, and returns `None` then.
+    /// Whatever arrives after the first look is read by the loop ([`Self::drive`]), which also moves the deadline
     /// ([`Self::set_limit`]): the task is woken when its answer is over, and not for each piece.
     pub async fn receive_by_loop(
         &self,
