@@ -99,7 +99,7 @@ def watch(ranks, mocks, urls, wanted):
     of the streams were there."""
     began = time.monotonic()
     free = available_kib()
-    peak = {"streams": 0, "client": 0, "server": 0, "all": 0, "held": 0.0, "requests": 0}
+    peak = {"streams": 0, "client": 0, "server": 0, "all": 0, "held": 0.0, "cpu": 0.0}
     last = {"at": began, "client": 0.0, "server": 0.0}
     print(f"{'s':>5} {'streams':>8} {'client MiB':>10} {'mocks MiB':>10} {'host MiB':>10} {'client CPU':>10} {'mock CPU':>9}")
     while any(rank.poll() is None for rank in ranks):
@@ -118,7 +118,9 @@ def watch(ranks, mocks, urls, wanted):
         print(f"{now - began:5.0f} {streams:8.0f} {client / 1024:10.0f} {server / 1024:10.0f} {taken / 1024:10.0f} "
               f"{max(used[0], 0):10.2f} {max(used[1], 0):9.2f}", flush=True)
         peak["held"] += passed if streams >= wanted * 0.999 else 0
-        for name, value in (("streams", streams), ("client", client), ("server", server), ("all", taken)):
+        for name, value in (
+            ("streams", streams), ("client", client), ("server", server), ("all", taken), ("cpu", client_cpu),
+        ):
             peak[name] = max(peak[name], value)
         last = {"at": now, "client": client_cpu, "server": server_cpu}
     return peak
@@ -191,6 +193,7 @@ def main():
     print(f"most streams at once {peak['streams']:.0f}, all of them for {peak['held']:.0f} s; resident memory at its peak: "
           f"clients {peak['client'] / 1024:.0f} MiB ({peak['client'] / streams:.1f} KiB a stream), mocks "
           f"{peak['server'] / 1024:.0f} MiB, all of the host {peak['all'] / 1024:.0f} MiB more than before")
+    print(f"CPU of the clients {peak['cpu']:.0f} s, {peak['cpu'] * 1e6 / result['totals']['token_events']:.2f} us per token")
     if peak["streams"] < streams * 0.999:
         wrong.append("not all streams were there at once")
     print("\n".join(wrong) or "all streams accounted for")

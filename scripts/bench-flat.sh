@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Measures CPU per token event at the same 10,000 events/s over 100, 1,000 and 10,000 connections, of the program and of
+# the bare epoll loop, in turns; and the resident memory of the program per user. Each connection gets an event every
+# 10 ms, 100 ms and 1 s. scripts/hundred-thousand.sh has the same figures for as many connections.
+#
+#   [BIN=target/release/llmload-uring] scripts/bench-flat.sh [REPEATS] [SECONDS] [SERVER_CPU] [CLIENT_CPU]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+repeats=${1:-5} seconds=${2:-8} server_cpu=${3:-0} client_cpu=${4:-1}
+[ -n "${BIN:-}" ] || cargo build --release --locked --quiet --bin llmload-uring
+cargo build --release --locked --quiet --example floor
+bin=${BIN:-target/release/llmload-uring} floor=target/release/examples/floor
+work=$(mktemp -d)
+mock_pid=
+trap '[ -z "$mock_pid" ] || kill "$mock_pid" 2>/dev/null || true; rm -rf "$work"' EXIT
+
+start_mock() { # GAP
+    "$bin" mock --cpus "$server_cpu" --event-bytes 200 --spread --ttft "$1" --gap "$1" --tokens 1000 --max-seconds 600 \
+        >"$work/mock" 2>&1 &
+    mock_pid=$!
+    until grep -qs listening "$work/mock"; do kill -0 "$mock_pid"; done
+    address=$(sed -n 's#^listening http://##p' "$work/mock")
+}
+
+stop_mock() {
+    kill "$mock_pid"
+    wait "$mock_pid" 2>/dev/null || true
+    mock_pid=
+    rm "$work/mock"
+}
+
+# Prints CPU in us per event, and KiB per user at the peak.
+program() { # CONNECTIONS
+    python3 - "$bin" "$1" "$seconds" "http://$address" "$client_cpu" "$work/result.json" <<'PYTHON'
+import json, resource, subprocess, sys
+binary, users, seconds, target, cpus, result = sys.argv[1:]
+# A run too short for any answer to end (exit code 115) still counts events.
+code = subprocess.run(
+    [binary, "scripts/bench-stream.yaml", "--vus", users, "--duration", f"{seconds}s", "--target", target,
+     "--cpus", cpus, "--output", result, "--quiet"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+events = json.load(open(result))["totals"]["token_events"]
+assert code in (0, 115), code
+print((used.ru_utime + used.ru_stime) * 1e6 / events, used.ru_maxrss / int(users))
+PYTHON
+}
+
+column() { cut -d' ' -f"$1" "$2" | sort -n | awk '{ v[NR] = $1 } END { printf "%.2f (%.2f-%.2f)", v[int((NR + 1) / 2)], v[1], v[NR] }'; }
+
+echo "host: $(uname -r), $(nproc) CPUs, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(date +%F)"
+echo "client on CPU $client_cpu, server on CPU $server_cpu, ${seconds} s per run, $repeats repeats in turns: CPU per event in us, median (lowest-highest)"
+printf '| %11s | %-22s | %-22s | %-20s | %14s |\n' connections "bare epoll" program "program / bare" "KiB per user"
+for connections in 100 1000 10000; do
+    start_mock "$((connections / 10))ms"
+    for _ in $(seq "$repeats"); do
+        "$floor" epoll "$address" "$connections" "$seconds" 206 "$client_cpu" | awk '{ print $4 }' >>"$work/bare"
+        program "$connections" >>"$work/program"
+    done
+    stop_mock
+    paste -d' ' "$work/program" "$work/bare" | awk '{ print $1 / $3 }' >"$work/ratio"
+    printf '| %11s | %-22s | %-22s | %-20s | %14s |\n' "$connections" "$(column 1 "$work/bare")" \
+        "$(column 1 "$work/program")" "$(column 1 "$work/ratio")" "$(column 2 "$work/program" | cut -d' ' -f1)"
+    rm "$work/bare" "$work/program"
+done
