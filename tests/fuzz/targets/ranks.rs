@@ -96,7 +96,7 @@ fn check_written(message: &Message) {
     assert_eq!(error, None);
     // The reader of JSON may take the neighbour of a fraction with many digits.
     if !has_floats(&serde_json::to_value(message).expect("it was written before")) {
-        assert_eq!(again, [message.clone()]);
+        assert_eq!(again, std::slice::from_ref(message));
     }
 }
 
