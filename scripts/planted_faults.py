@@ -171,7 +171,7 @@ def reason(said):
     """The first lines of what the assertion said."""
     lines = re.split(r"panicked at [^\n]*\n", said, maxsplit=1)[-1].splitlines()
     text = " ".join(line.strip() for line in lines[:3] if not line.startswith("note:"))
-    text = re.sub(r"[^\x20-\x7e]", "?", text.replace(str(TREE), "."))
+    text = re.sub(r"[^\x20-\x7e]", "?", text.replace(str(TREE), ".").replace(str(ROOT), "."))
     return text[:110] + ("..." if len(text) > 110 else "")
 
 

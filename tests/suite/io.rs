@@ -180,6 +180,10 @@ fn a_limit_of_locked_memory_that_is_too_low_for_rings_means_epoll() {
 /// The limit, what is needed, and for how many cores.
 #[test]
 fn locked_memory_that_is_too_little_for_rings_is_told_in_numbers_before_anything_is_sent() {
+    let test = "locked_memory_that_is_too_little_for_rings_is_told_in_numbers_before_anything_is_sent";
+    if HostFacts::read().uring.is_err() {
+        return skipped(test, "io_uring");
+    }
     let mock = recording_mock();
     for (kib, needed) in [(0, "512 KiB"), (64, "512 KiB"), (511, "512 KiB")] {
         let limit = format!("ulimit -l {kib}; exec \"$@\"");
@@ -187,8 +191,6 @@ fn locked_memory_that_is_too_little_for_rings_is_told_in_numbers_before_anything
         let mut command = short(&["bash", "-c", &limit, "x"], &mock, &more);
         let ended = Live::spawn(&mut command).wait();
         if ended.code == Some(0) {
-            let test =
-                "locked_memory_that_is_too_little_for_rings_is_told_in_numbers_before_anything_is_sent";
             return skipped(test, "a process whose locked memory is limited");
         }
         let ended = ended.expect(111);
