@@ -14,7 +14,7 @@ for needed in jq python3 curl dpkg-query; do command -v "$needed" >/dev/null || 
 bin=$(realpath "${BIN:-target/release/llmload-uring}")
 PATH=$(dirname "$bin"):$PATH
 mkdir -p target
-work=$(mktemp -d "$root/target/mpi.XXXXXX")
+work=$(mktemp -d -p "$root/target")
 source scripts/ranks_lib.sh
 trap 'stop_all; rm -rf "$work"; remove_installed' EXIT
 trap 'exit 143' INT TERM

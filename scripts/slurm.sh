@@ -23,7 +23,7 @@ if [ "${1:-}" != inside ]; then
     [ -n "${BIN:-}" ] || cargo build --release --quiet --bin llmload-uring
     export BIN=${BIN:-target/release/llmload-uring}
     mkdir -p target
-    work=$(mktemp -d "$root/target/slurm.XXXXXX")
+    work=$(mktemp -d -p "$root/target")
     export work
     source scripts/ranks_lib.sh
     trap 'rm -rf "$work"; remove_installed' EXIT

@@ -17,7 +17,7 @@ use crate::server::args::ErrorRates;
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Options of other programs that the documents mention.
-const FOREIGN: [&str; 47] = [
+const FOREIGN: [&str; 50] = [
     "append-result",
     "array",
     "arrival-pattern",
@@ -26,8 +26,10 @@ const FOREIGN: [&str; 47] = [
     "burstiness",
     "concurrency",
     "cpus",
+    "cpus-per-task",
     "cpuset-cpus",
     "dataset-name",
+    "enable-recovery",
     "fixed-schedule",
     "fixed-schedule-end-offset",
     "fixed-schedule-start-offset",
@@ -37,6 +39,7 @@ const FOREIGN: [&str; 47] = [
     "locked",
     "max-concurrency",
     "max-vus",
+    "mca",
     "mooncake-slowdown-factor",
     "network",
     "nocapture",

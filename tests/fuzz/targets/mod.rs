@@ -35,11 +35,11 @@ const fn target(name: &'static str, run: fn(&[u8]), bytes_per_byte: usize) -> Ta
     }
 }
 
-/// A file of two samples that are years apart has as many rows of time as there may be, and one line can ask for
-/// lengths up to a million.
+/// A file of two samples that are years apart has as many rows of time as there may be, each time that it is read, and
+/// one line can ask for lengths up to a million.
 const fn with_tables(name: &'static str, run: fn(&[u8]), bytes_per_byte: usize) -> Target {
     Target {
-        bytes_min: 64 << 20,
+        bytes_min: 192 << 20,
         ..target(name, run, bytes_per_byte)
     }
 }
