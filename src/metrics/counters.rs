@@ -2,11 +2,12 @@
 
 use crate::metrics::TlsFailure;
 use crate::units::Nanos;
+use serde::{Deserialize, Serialize};
 
 /// The counters of one core: since the last snapshot in the recorder, and since the start in the merge. The engine adds
 /// to the fields directly. Gauges are set by [`Self::set_vus_running`] and [`Self::set_connections_open`], which keep
 /// the peaks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CoreCounters {
     pub connections_opened: u64,
     /// Reused connections that ended before the first response byte. The request was sent again on a new one.

@@ -1,5 +1,6 @@
 //! Finish reasons: the words with which servers say why generated text ended, and how often each occurred.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// Longest word that is kept whole; of a longer one the beginning is.
@@ -148,7 +149,8 @@ impl fmt::Debug for FinishWord {
 }
 
 /// Counts answers by finish reason. Its memory is allocated at the start, and stays the same whatever servers invent.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Vec<(String, u64)>", into = "Vec<(String, u64)>")]
 pub(super) struct FinishCounts {
     counts: Vec<(FinishWord, u64)>,
 }
@@ -185,6 +187,23 @@ impl FinishCounts {
         let mut counts = self.counts.clone();
         counts.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
         counts
+    }
+}
+
+impl From<Vec<(String, u64)>> for FinishCounts {
+    fn from(words: Vec<(String, u64)>) -> FinishCounts {
+        let mut counts = FinishCounts::new();
+        for (word, n) in words {
+            counts.add(FinishWord::of(word.as_bytes()), n);
+        }
+        counts
+    }
+}
+
+impl From<FinishCounts> for Vec<(String, u64)> {
+    fn from(counts: FinishCounts) -> Vec<(String, u64)> {
+        let counts = counts.sorted().into_iter();
+        counts.map(|(word, n)| (word.as_str().to_owned(), n)).collect()
     }
 }
 

@@ -1,8 +1,8 @@
 //! Tests that figures are the same whether they were split and merged or never split.
 
 use crate::metrics::{
-    Answer, Cause, CoreCounters, FinishWord, METRICS, Merged, MetricId, Outcome, Recorder, Sample,
-    SeriesTotals, Snapshot, TokenSource,
+    Answer, Cause, CoreCounters, FinishWord, METRICS, Merged, MetricId, Outcome, RankSnapshot,
+    ReceivedSnapshot, Recorder, Sample, SeriesTotals, Snapshot, TokenSource,
 };
 use crate::units::{MICROSECOND, SECOND};
 use proptest::prelude::*;
@@ -173,6 +173,27 @@ proptest! {
                 let mut key = keys.iter().cycle().skip(round);
                 parts.sort_by_cached_key(|_| *key.next().expect("a cycle"));
             }
+        }
+    }
+
+    #[test]
+    fn the_snapshots_of_processes_merge_to_the_figures_of_one(requests in requests()) {
+        let whole = merge(&snapshots(&requests, 1), 1);
+        for ranks in [1, 3] {
+            let mut parts: Vec<RankSnapshot> = Vec::new();
+            for mut each in snapshots(&requests, ranks * 2) {
+                let rank = usize::from(each.core) / 2;
+                each.core %= 2;
+                parts.resize_with(parts.len().max(rank + 1), || RankSnapshot::new(2, usize::from(SERIES), false));
+                parts[rank].append_snapshot(&each);
+            }
+            let mut merged = Merged::new(0, usize::from(SERIES));
+            for (rank, part) in parts.iter().enumerate() {
+                let text = serde_json::to_string(part).unwrap();
+                let received: ReceivedSnapshot = serde_json::from_str(&text).unwrap();
+                merged.append_rank(2 * rank, &received.checked(part).unwrap());
+            }
+            prop_assert_eq!(fingerprints(&merged), fingerprints(&whole), "{} ranks", ranks);
         }
     }
 

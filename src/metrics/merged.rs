@@ -1,8 +1,8 @@
 //! Adds up all snapshots.
 
 use crate::metrics::{
-    Account, ClientErrors, CoreCounters, Distribution, Failures, Ledger, MetricId, Pace, SeriesTotals,
-    Snapshot,
+    Account, ClientErrors, CoreCounters, Distribution, Failures, Ledger, MetricId, Pace, RankSnapshot,
+    SeriesTotals, Snapshot,
 };
 
 /// The figures of one core since the start.
@@ -63,9 +63,29 @@ impl Merged {
     /// Adds the figures of a core since its previous snapshot. The snapshot must have the same series and a known core.
     /// Its details are left to the caller.
     pub fn append_snapshot(&mut self, snapshot: &Snapshot) {
+        let core = usize::from(snapshot.core);
+        self.append_figures(core, snapshot);
+        self.cores[core].counters.append(&snapshot.counters);
+    }
+
+    /// Adds the figures of a process since its previous snapshot. Its cores are those from `first` on; only their
+    /// counters are kept apart, and the rest is added to core 0.
+    pub fn append_rank(&mut self, first: usize, snapshot: &RankSnapshot) {
+        let cores = snapshot.cores();
+        if self.cores.len() < first + cores.len() {
+            self.cores.resize(first + cores.len(), CoreTotals::default());
+        }
+        for (mine, theirs) in self.cores[first..].iter_mut().zip(cores) {
+            mine.counters.append(theirs);
+        }
+        if !self.cores.is_empty() {
+            self.append_figures(0, snapshot.all());
+        }
+    }
+
+    /// Adds everything but counters.
+    fn append_figures(&mut self, core: usize, snapshot: &Snapshot) {
         let Snapshot {
-            core,
-            counters,
             reap_lag,
             stamp_lag,
             errors,
@@ -81,7 +101,7 @@ impl Merged {
             count,
             "the snapshot has a different number of series"
         );
-        let core = &mut self.cores[usize::from(*core)];
+        let core = &mut self.cores[core];
         for (index, is_steady, theirs) in snapshot.each() {
             self.series[index].merge(theirs);
             self.total.merge(theirs);
@@ -95,7 +115,6 @@ impl Merged {
                 }
             }
         }
-        core.counters.append(counters);
         core.reap_lag.merge(reap_lag);
         core.stamp_lag.merge(stamp_lag);
         core.errors.merge(errors);

@@ -8,10 +8,13 @@
 //! Two verbs add figures: `append` adds those of a later period, and `merge` those of the same period. They differ for
 //! gauges and peaks. Counts and distributions are the same either way, and have only `merge`.
 //!
+//! Several processes that make one run send each other theirs as a [`RankSnapshot`], from which the same is merged.
+//!
 //! This module is pure: it has no clock, no socket, and no allocation per event. Times are nanoseconds.
 
 mod after_load;
 mod asked;
+mod carried;
 mod cause;
 mod counters;
 mod differences;
@@ -25,6 +28,7 @@ mod merged;
 mod outcome;
 mod pace;
 mod pair;
+mod rank_snapshot;
 mod recorder;
 mod request_id;
 mod sample;
@@ -56,6 +60,7 @@ pub use merged::{ByPhase, CoreTotals, Merged};
 pub use outcome::Outcome;
 pub use pace::{Pace, PaceCounts, Periods};
 pub use pair::{Half, PAIRED_METRICS, PAIRS_PER_SNAPSHOT_MAX, Pair, Pairs};
+pub use rank_snapshot::{RankSnapshot, ReceivedSnapshot};
 pub use recorder::{DETAILS_PER_SNAPSHOT_MAX, Recorder, Snapshot};
 pub use request_id::{NumberedBy, RequestId};
 pub use sample::{Answer, Sample, TokenSource};

@@ -2,13 +2,14 @@
 
 use crate::metrics::Sample;
 use crate::units::{MILLISECOND, Nanos};
+use serde::{Deserialize, Serialize};
 
 /// A request that our own delay kept back for longer than this counts as late. A thousandth of a second is a tenth of
 /// what users notice, and twenty times what an idle core needs.
 pub const LATE_AFTER: Nanos = MILLISECOND;
 
 /// The counts of requests that say whether the load was the one that was planned.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sending {
     /// Arrivals at a rate that were due: those that became requests, and those that were dropped. 0 in a closed loop,
     /// in which nothing is due until a user asks.

@@ -9,9 +9,10 @@ use crate::metrics::{
 };
 use crate::stats::Clusters;
 use crate::units::Nanos;
+use serde::{Deserialize, Serialize};
 
 /// Everything that is counted for one series. Totals can be added: those of the whole are the sums of its parts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SeriesTotals {
     pub started: u64,
     /// Arrivals that no VU could take.
@@ -19,14 +20,18 @@ pub struct SeriesTotals {
     /// Requests that were to be cancelled, whether or not the answer came first.
     pub chosen_to_cancel: u64,
     pub sending: Sending,
+    #[serde(with = "super::carried::counts")]
     by_outcome: [u64; Outcome::COUNT],
+    #[serde(with = "super::carried::counts")]
     by_cause: [u64; Cause::COUNT],
     by_finish: FinishCounts,
     by_status: StatusCounts,
+    #[serde(with = "super::carried::distributions")]
     metrics: [Distribution; MetricId::COUNT],
     /// The values of `tbt` by request: those of one request are not independent.
     gaps: Clusters,
     /// The values of failed requests among `metrics`, without those that are recorded before the outcome is known.
+    #[serde(with = "super::carried::distributions")]
     failed_metrics: [Distribution; MetricId::COUNT],
     pub output_tokens: u64,
     /// Requests that were compared with limits, and those that met all.
@@ -42,6 +47,7 @@ pub struct SeriesTotals {
     /// Event streams whose content type does not say so.
     pub untyped_streams: u64,
     /// Sum of the times that interrupted requests had been in flight. Each is a lower bound of the request's latency.
+    #[serde(with = "super::carried::wide")]
     pub interrupted_elapsed_sum: u128,
     pub interrupted_elapsed_max: Nanos,
     /// Number of requests whose `server_prompt` exceeds our `ttft`, so that the clocks contradict each other.

@@ -1,8 +1,11 @@
 //! How many requests had each HTTP status.
 
+use serde::{Deserialize, Serialize};
+
 /// Counts requests by HTTP status. It is a flat table of all three-digit statuses (8 KB), so that a server that invents
 /// hundreds of them takes no more memory, and merging does not depend on the order.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(from = "Vec<(u16, u64)>", into = "Vec<(u16, u64)>")]
 pub struct StatusCounts {
     counts: Box<[u64]>,
 }
@@ -53,5 +56,19 @@ impl StatusCounts {
 impl std::fmt::Debug for StatusCounts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl From<Vec<(u16, u64)>> for StatusCounts {
+    fn from(occurred: Vec<(u16, u64)>) -> StatusCounts {
+        let mut counts = StatusCounts::new();
+        occurred.into_iter().for_each(|(status, n)| counts.add(status, n));
+        counts
+    }
+}
+
+impl From<StatusCounts> for Vec<(u16, u64)> {
+    fn from(counts: StatusCounts) -> Vec<(u16, u64)> {
+        counts.iter().collect()
     }
 }

@@ -1,11 +1,28 @@
 //! The number of independent values in a sample that consists of groups.
 
+use serde::{Deserialize, Serialize};
+
 /// Sums over groups of values, such as the gaps of one stream each. The sums of a whole are those of its parts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "[u64; 3]", into = "[u64; 3]")]
 pub struct Clusters {
     values: u64,
     /// Sum over the groups of the square of their number of values.
     squares: u128,
+}
+
+/// The number of values, and the upper and the lower half of the sum of squares: JSON has no whole numbers of 128 bits.
+impl From<[u64; 3]> for Clusters {
+    fn from([values, upper, lower]: [u64; 3]) -> Clusters {
+        let squares = u128::from(upper) << 64 | u128::from(lower);
+        Clusters { values, squares }
+    }
+}
+
+impl From<Clusters> for [u64; 3] {
+    fn from(Clusters { values, squares }: Clusters) -> [u64; 3] {
+        [values, (squares >> 64) as u64, squares as u64]
+    }
 }
 
 impl Clusters {
