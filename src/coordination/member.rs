@@ -36,6 +36,8 @@ pub enum Heard {
         wall_offset: i64,
         clock: Offset,
     },
+    /// Rank 0 has taken the snapshot that was sent last.
+    Taken,
     Stop(Stop),
     Abort,
     Verdict {
@@ -66,6 +68,8 @@ pub struct Member {
     heard: Nanos,
     beat_at: Nanos,
     clock: Offset,
+    /// The pass and the number of the next snapshot.
+    next_snapshot: (u32, u32),
     /// The pass that it is about to be ready for, while the clock is measured.
     measuring: Option<(u32, Best)>,
     is_over: bool,
@@ -87,6 +91,7 @@ impl Member {
             heard: now,
             beat_at: now + BEAT_EVERY,
             clock: Offset::default(),
+            next_snapshot: (0, 0),
             measuring: None,
             is_over: false,
             out: vec![MemberOutput::Send(hello)],
@@ -134,6 +139,12 @@ impl Member {
                 wall_offset: wall_offset.saturating_add(self.clock.offset),
                 clock: self.clock,
             }),
+            // Taken is what was sent last: anything else is an answer that comes late.
+            Message::Taken { pass, number } => {
+                if (pass, number + 1) == self.next_snapshot {
+                    self.tell(Heard::Taken);
+                }
+            }
             Message::Stop(why) => self.tell(Heard::Stop(why)),
             Message::Abort => self.tell(Heard::Abort),
             Message::Verdict { exit } => self.end(Heard::Verdict { exit }),
@@ -194,6 +205,23 @@ impl Member {
             pass,
             plan: self.terms.plan.clone(),
             error: clock.error,
+        });
+    }
+
+    /// Gives rank 0 what was measured in a pass since the previous snapshot. The next one should wait for
+    /// [`Heard::Taken`], so that a slow connection holds one at most; the last one of a pass need not.
+    pub fn snapshot(&mut self, pass: u32, until: Nanos, is_last: bool, figures: Value) {
+        let number = match self.next_snapshot {
+            (same, number) if same == pass => number,
+            _ => 0,
+        };
+        self.next_snapshot = (pass, number + 1);
+        self.send(Message::Snapshot {
+            pass,
+            number,
+            until,
+            is_last,
+            figures,
         });
     }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The version of the protocol. Processes of two versions do not talk.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// A message, in JSON. Instants are of the sender's CLOCK_MONOTONIC, unless said otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,6 +44,16 @@ pub enum Message {
     Stop(Stop),
     /// Everything ends now.
     Abort,
+    /// What a rank has measured in a pass since its previous snapshot, up to `until` since its load began.
+    Snapshot {
+        pass: u32,
+        number: u32,
+        until: Nanos,
+        is_last: bool,
+        figures: Value,
+    },
+    /// Rank 0 has taken that snapshot, and the next one may come.
+    Taken { pass: u32, number: u32 },
     /// A signal ended the load of this rank.
     Interrupted,
     /// The result of this rank.

@@ -12,6 +12,8 @@
 //!   ready { pass }                      ->
 //!                                       <-  begin { pass, at }             when all are ready
 //!   ... the load ...                    <-  stop, abort
+//!   snapshot { number, figures }        ->                             once a second, for what is shown and judged
+//!                                       <-  taken { number }               then the next one may come
 //!   document                            ->
 //!                                       <-  verdict { exit }
 //! ```
@@ -23,6 +25,7 @@ mod member;
 mod message;
 mod offset;
 mod proof;
+mod reach;
 mod roll;
 #[cfg(test)]
 mod simulation_tests;
@@ -32,6 +35,7 @@ pub use member::{Heard, Member, MemberOutput, MemberTerms};
 pub use message::{Message, PROTOCOL, Stop};
 pub use offset::{Best, EXCHANGES, Exchange, Offset};
 pub use proof::{BINDING_BYTES, BINDING_LABEL, Key, SECRET_BYTES_MIN, Side};
+pub use reach::Reach;
 pub use roll::{Ending, LinkId, Notice, OnLoss, Output, Roll, RollTerms};
 
 use crate::units::{MILLISECOND, MINUTE, Nanos, SECOND};

@@ -6,6 +6,7 @@ use crate::units::Secret;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+mod figures;
 mod losses;
 mod strangers;
 

@@ -225,7 +225,9 @@ impl Hub {
 
     fn obey(&mut self, command: Command, now: Nanos) {
         match command {
-            Command::Ready(plan) => self.roll.ready(0, plan, now),
+            Command::Ready { pass, plan } => self.roll.ready(pass, plan, now),
+            Command::Taken { rank } => self.roll.taken(rank),
+            Command::Unreadable { rank, why } => self.roll.unreadable(rank, &why),
             Command::Stop(why) => self.roll.stop(&why),
             Command::Abort => self.roll.abort(),
             Command::End(ending) => {
@@ -242,7 +244,7 @@ impl Hub {
             Command::Pin(cpu) => {
                 core_affinity::set_for_current(core_affinity::CoreId { id: cpu });
             }
-            Command::Document(_) => {}
+            Command::Document(_) | Command::Snapshot { .. } => {}
         }
         self.apply();
     }
@@ -310,6 +312,19 @@ impl Hub {
                 OnLoss::Continue => Event::Lost { rank, why },
             },
             Notice::Interrupted { rank } => Event::Stop(Stop::Signal { rank }),
+            Notice::Snapshot {
+                rank,
+                pass,
+                until,
+                is_last,
+                figures,
+            } => Event::Snapshot {
+                rank,
+                pass,
+                until,
+                is_last,
+                figures,
+            },
             Notice::Document { rank, document } => Event::Document { rank, document },
             Notice::Begin { .. } => return,
         });

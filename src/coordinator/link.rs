@@ -184,7 +184,13 @@ impl Serving {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Ready(plan) => self.member.ready(0, plan, clock::monotonic()),
+            Command::Ready { pass, plan } => self.member.ready(pass, plan, clock::monotonic()),
+            Command::Snapshot {
+                pass,
+                until,
+                is_last,
+                figures,
+            } => self.member.snapshot(pass, until, is_last, figures),
             Command::Stop(_) => self.member.interrupted(),
             Command::Document(document) => self.member.document(document),
             Command::Leave => {
@@ -194,7 +200,7 @@ impl Serving {
             Command::Pin(cpu) => {
                 core_affinity::set_for_current(core_affinity::CoreId { id: cpu });
             }
-            Command::Abort | Command::End(_) => {}
+            Command::Abort | Command::End(_) | Command::Taken { .. } | Command::Unreadable { .. } => {}
         }
     }
 
@@ -224,6 +230,7 @@ impl Serving {
                 Event::There
             }
             Heard::Begin { at, wall_offset, .. } => Event::Begin { at, wall_offset },
+            Heard::Taken => Event::Taken,
             Heard::Stop(why) => Event::Stop(why),
             Heard::Abort => Event::Abort,
             Heard::Verdict { exit } => {

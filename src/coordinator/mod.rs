@@ -60,6 +60,16 @@ pub enum Event {
         hint: String,
         is_refused: bool,
     },
+    /// What a rank has measured in a pass since its previous snapshot (rank 0), which has to be answered.
+    Snapshot {
+        rank: u32,
+        pass: u32,
+        until: Nanos,
+        is_last: bool,
+        figures: Value,
+    },
+    /// Rank 0 has taken the last snapshot.
+    Taken,
     Document {
         rank: u32,
         document: Value,
@@ -73,8 +83,19 @@ pub enum Event {
 /// What the run asks of the thread.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// The load could begin, with this plan.
-    Ready(Value),
+    /// A pass could begin, with this plan.
+    Ready { pass: u32, plan: Value },
+    /// What this rank has measured in a pass since its previous snapshot, for rank 0.
+    Snapshot {
+        pass: u32,
+        until: Nanos,
+        is_last: bool,
+        figures: Value,
+    },
+    /// The last snapshot of this rank has been taken (rank 0).
+    Taken { rank: u32 },
+    /// The figures of this rank cannot be read (rank 0).
+    Unreadable { rank: u32, why: String },
     /// The load ends for all.
     Stop(Stop),
     /// Everything ends at once.

@@ -164,6 +164,14 @@ impl Judge {
         }
     }
 
+    /// Makes it a judge that ends no load: it only says what held.
+    pub fn without_abort(mut self) -> Judge {
+        for threshold in &mut self.thresholds {
+            threshold.abort_after = None;
+        }
+        self
+    }
+
     /// Makes a judge of `thresholds`; `kinds` are the series of the snapshots that it will get.
     pub fn new(
         thresholds: Vec<Threshold>,
@@ -221,6 +229,11 @@ impl Judge {
                 watch.append(index, series);
             }
         }
+    }
+
+    /// Returns the index of the threshold that ended the load.
+    pub fn aborted(&self) -> Option<usize> {
+        self.aborted.as_ref().map(|(index, _)| *index)
     }
 
     /// Stops judging windows, because the load was ended before its plan was over.

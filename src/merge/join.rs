@@ -3,7 +3,7 @@
 use crate::config::reread;
 use crate::error::{ExitCode, Reason};
 use crate::merge::belong::{self, check, listed};
-use crate::merge::{Part, figures, timeline, verdict};
+use crate::merge::{LiveJudged, Part, figures, timeline, verdict};
 use crate::plan::{Phases, Plan};
 use crate::result::{
     FailureFigures, Grouping, Host, MergedFigures, PairEvidence, PhaseFigures, PhaseTimes, RULES, Required,
@@ -22,6 +22,11 @@ const RULES_OF_THE_WHOLE: [&str; 1] = ["few_samples"];
 
 /// Merges the parts into one document, and sorts them by shard. The caller adds `summary` and `details`.
 pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
+    merge_live(parts, partial, None)
+}
+
+/// Merges the parts of a run whose thresholds were judged on the whole while it went on.
+pub fn merge_live(parts: &mut [Part], partial: bool, live: Option<&LiveJudged>) -> Result<RunResult, Reason> {
     let missing = check(parts, partial)?;
     let parts = &*parts;
     let (config, plan) = reread(&parts[0].document.config, &parts[0].name).map_err(|e| {
@@ -37,6 +42,10 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
     let pairs = figures::pairs(parts, &plan)?;
     let found = pairs.as_ref().map(PairEvidence::findings);
     let thresholds = verdict::thresholds(&plan, parts, (&series, steady), duration, found.as_ref());
+    let (thresholds, steps) = match live {
+        Some(live) => live.complete(thresholds),
+        None => (thresholds, None),
+    };
     let occurred = verdict::occurred(parts);
     let grouping = Grouping::from_plan(&plan);
     let warmups = parts.iter().filter_map(|part| part.document.warmup);
@@ -81,7 +90,7 @@ pub fn merge(parts: &mut [Part], partial: bool) -> Result<RunResult, Reason> {
         // Each process's own are in its part.
         pushes: None,
         thresholds,
-        steps: None,
+        steps,
         warnings: Vec::new(),
         analysis: Vec::new(),
         parts: parts.iter().map(Part::own_figures).collect(),

@@ -12,6 +12,7 @@ mod verdict;
 
 pub use belong::{common_config_of, difference_of};
 pub use details::DetailCheck;
-pub use join::merge;
+pub use join::{merge, merge_live};
 pub use ledger::imbalance;
 pub use part::Part;
+pub use verdict::LiveJudged;

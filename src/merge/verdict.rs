@@ -1,7 +1,7 @@
 //! The verdict on the whole: thresholds judged on all requests together, and the reasons why the load ended.
 
 use crate::error::ExitCode;
-use crate::judge::{Judge, ThresholdResult};
+use crate::judge::{Judge, Judged, StepsResult, ThresholdResult};
 use crate::merge::Part;
 use crate::metrics::SeriesTotals;
 use crate::paired::PairFindings;
@@ -15,6 +15,41 @@ const STEPS: &str = "steps are only judged during a run: it passes if it passed 
 const FAILED_APART: &str =
     "documents do not separate the values of failed requests: it passes if it passed in every shard";
 const PER_SERVER: &str = "each shard has its own server: the largest figure is shown";
+
+/// What was judged on the whole while all parts of it were loaded together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LiveJudged {
+    pub judged: Judged,
+    /// Index of the threshold that ended the load.
+    pub aborted: Option<usize>,
+}
+
+impl LiveJudged {
+    /// Adds what documents alone do not say to the results of the documents: breaking points, steps, the values of
+    /// failed requests, and at what figure a threshold ended the load.
+    pub fn complete(&self, results: Vec<ThresholdResult>) -> (Vec<ThresholdResult>, Option<StepsResult>) {
+        let complete = |result: ThresholdResult| {
+            let same =
+                |live: &ThresholdResult| live.metric == result.metric && live.expression == result.expression;
+            let Some(index) = self.judged.thresholds.iter().position(same) else {
+                return result;
+            };
+            let live = &self.judged.thresholds[index];
+            match result.not_recomputed.as_deref() {
+                _ if self.aborted == Some(index) => live.clone(),
+                Some(POINT) => ThresholdResult {
+                    breaking_point: live.breaking_point,
+                    not_recomputed: None,
+                    ..result
+                },
+                Some(STEPS | FAILED_APART) => live.clone(),
+                _ => result,
+            }
+        };
+        let results = results.into_iter().map(complete).collect();
+        (results, self.judged.steps.clone())
+    }
+}
 
 /// Judges the thresholds on all requests. `series` and `steady` have one entry for each kind of the plan, all parts
 /// together: of all requests, and of those of the steady part.

@@ -1,6 +1,6 @@
 //! The figures that the reporter keeps.
 
-use crate::metrics::{Merged, Snapshot};
+use crate::metrics::{CoreCounters, Merged, RankSnapshot, Snapshot};
 use crate::paired::PairTotals;
 use crate::report::Sliding;
 use crate::report::timeline::{Spread, Timeline, TimelineRow};
@@ -41,6 +41,14 @@ struct Peaks {
     histories: u64,
 }
 
+impl Peaks {
+    fn raise(&mut self, counters: &CoreCounters) {
+        self.vus = self.vus.max(counters.vus_peak);
+        self.connections = self.connections.max(counters.connections_peak);
+        self.waiting = self.waiting.max(counters.waiting_peak);
+    }
+}
+
 impl Aggregator {
     pub fn new(cores: usize, series_count: usize) -> Aggregator {
         Aggregator {
@@ -64,10 +72,18 @@ impl Aggregator {
         self.sessions.add(&snapshot.sessions);
         self.open.append_snapshot(snapshot);
         let peaks = &mut self.peaks[usize::from(snapshot.core)];
-        peaks.vus = peaks.vus.max(snapshot.counters.vus_peak);
-        peaks.connections = peaks.connections.max(snapshot.counters.connections_peak);
-        peaks.waiting = peaks.waiting.max(snapshot.counters.waiting_peak);
+        peaks.raise(&snapshot.counters);
         peaks.histories = peaks.histories.max(snapshot.sessions.history_peak);
+    }
+
+    /// Adds the figures of another process, whose cores are those from `first` on. It has no pairs and no sessions.
+    pub fn append_rank(&mut self, first: usize, snapshot: &RankSnapshot) {
+        self.merged.append_rank(first, snapshot);
+        self.open.append_snapshot(snapshot.all());
+        self.peaks.resize(self.merged.cores.len(), Peaks::default());
+        for (peaks, counters) in self.peaks[first..].iter_mut().zip(snapshot.cores()) {
+            peaks.raise(counters);
+        }
     }
 
     /// Closes the row that ends at `elapsed` since the start. Rows ascend: a tick that does not come after the

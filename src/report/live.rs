@@ -52,6 +52,25 @@ pub struct LiveServer {
     pub failed: u64,
 }
 
+/// Whose figures are shown, if several ranks make the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LiveRanks {
+    /// Those of all ranks but the ones that were lost.
+    Whole { there: u32, all: u32 },
+    /// Those of one rank.
+    Part { rank: u32, all: u32 },
+}
+
+impl std::fmt::Display for LiveRanks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            LiveRanks::Whole { there, all } if there == all => write!(f, "{all} ranks"),
+            LiveRanks::Whole { there, all } => write!(f, "{there} of {all} ranks"),
+            LiveRanks::Part { rank, all } => write!(f, "rank {rank} of {all}"),
+        }
+    }
+}
+
 /// The state of the thresholds so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LiveThresholds {
@@ -67,6 +86,7 @@ pub struct LiveFigures {
     pub profile: String,
     /// The only target's address, or what there is instead.
     pub target: String,
+    pub ranks: Option<LiveRanks>,
     /// Models that requests ask for, each once; with several servers, see `servers`.
     pub models: Vec<String>,
     pub stage: StageAt,
@@ -124,6 +144,7 @@ pub struct LiveTick<'a> {
     pub aggregator: &'a Aggregator,
     pub elapsed: Nanos,
     pub vus_planned: u64,
+    pub ranks: Option<LiveRanks>,
     pub thresholds: LiveThresholds,
     /// The run has been asked to end.
     pub stopping: bool,
@@ -180,6 +201,7 @@ impl LiveView {
         LiveFigures {
             profile: plan.profile.clone(),
             target: self.target.clone(),
+            ranks: tick.ranks,
             models: models(plan, None),
             stage,
             phase: match tick.stopping {
@@ -256,6 +278,9 @@ impl LiveView {
 
     /// Computes how busy each core was between its last two snapshots; a core that sent none since keeps its figure.
     fn cores_busy(&mut self, aggregator: &Aggregator) -> Vec<f64> {
+        // Those of further ranks show up with their first snapshots.
+        let cores = self.cores.len().max(aggregator.merged().cores.len());
+        self.cores.resize(cores, CoreView::default());
         for (view, core) in self.cores.iter_mut().zip(&aggregator.merged().cores) {
             let (busy_ns, wall_ns) = (core.counters.busy_ns, core.counters.wall_ns);
             if wall_ns > view.wall_ns {
@@ -345,6 +370,7 @@ mod tests {
             aggregator,
             elapsed,
             vus_planned: 4,
+            ranks: None,
             thresholds: LiveThresholds::default(),
             stopping,
         }

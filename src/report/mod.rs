@@ -11,7 +11,9 @@ mod window;
 
 pub use aggregator::Aggregator;
 pub use failures::{ShownFailure, message_of, show_failure};
-pub use live::{LiveFigures, LivePhase, LiveServer, LiveSpread, LiveThresholds, LiveTick, LiveView};
+pub use live::{
+    LiveFigures, LivePhase, LiveRanks, LiveServer, LiveSpread, LiveThresholds, LiveTick, LiveView,
+};
 pub use progress::progress_line;
 pub use sliding::Sliding;
 pub use timeline::{Row, Spread, TIMELINE_ROWS_MAX, Timeline, TimelineRow};

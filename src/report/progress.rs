@@ -1,6 +1,6 @@
 //! The progress line, printed every ten seconds.
 
-use crate::report::Aggregator;
+use crate::report::{Aggregator, LiveRanks};
 use crate::units::{Nanos, SECOND, seconds};
 
 /// Formats `[Progress @ 30s] Active Users: 20 | Requests: 145 | RPS: 4.8 | TPS: 58.3 tok/s | P90 Latency: 2.45s |
@@ -8,7 +8,13 @@ use crate::units::{Nanos, SECOND, seconds};
 ///
 /// As in the Python tool, RPS counts successes, and RPS and TPS are those since the start. P90 covers the last ten
 /// seconds, so that a server that becomes slower is noticed at once. Tokens count when their request finishes.
-pub fn progress_line(aggregator: &Aggregator, elapsed: Nanos, time_left: Nanos) -> String {
+/// A run of several ranks says whose figures these are.
+pub fn progress_line(
+    aggregator: &Aggregator,
+    elapsed: Nanos,
+    time_left: Nanos,
+    ranks: Option<LiveRanks>,
+) -> String {
     let total = &aggregator.merged().total;
     let per_second = |n: u64| match elapsed {
         0 => 0.0,
@@ -20,7 +26,7 @@ pub fn progress_line(aggregator: &Aggregator, elapsed: Nanos, time_left: Nanos) 
     };
     format!(
         "[Progress @ {}s] Active Users: {} | Requests: {} | RPS: {:.1} | TPS: {:.1} tok/s | \
-         P90 Latency: {p90} | Errors: {:.1}% | Time Left: {}s",
+         P90 Latency: {p90} | Errors: {:.1}% | Time Left: {}s{}",
         whole_seconds(elapsed),
         aggregator.merged().counters().vus_running,
         total.finished(),
@@ -28,6 +34,7 @@ pub fn progress_line(aggregator: &Aggregator, elapsed: Nanos, time_left: Nanos) 
         per_second(total.output_tokens),
         total.failed_rate().unwrap_or(0.0) * 100.0,
         whole_seconds(time_left),
+        ranks.map(|ranks| format!(" | {ranks}")).unwrap_or_default(),
     )
 }
 

@@ -1,5 +1,6 @@
 //! The end of a run of several ranks: each has its result, and rank 0 makes the whole of them.
 
+use std::collections::BTreeMap;
 use std::io::Cursor;
 
 use serde_json::Value;
@@ -11,7 +12,7 @@ use crate::config::Config;
 use crate::coordination::Ending;
 use crate::coordinator::Command;
 use crate::error::{ExitCode, Failure, Reason};
-use crate::merge::{Part, imbalance, merge};
+use crate::merge::{LiveJudged, Part, imbalance, merge_live};
 use crate::output::{self, OutputFiles, View};
 use crate::result::RunResult;
 use crate::run::Finished;
@@ -66,17 +67,21 @@ impl Files {
     }
 }
 
-/// Ends a run: of several ranks, rank 0 makes the whole. `own` is what this process has measured.
+/// Ends a run: of several ranks, rank 0 makes the whole. `own` is what this process has measured, and `live` what rank 0
+/// has judged on the whole.
 pub fn conclude(
     ranks: Option<&Ranks>,
     files: &Files,
-    (finished, own): (Finished, RunResult),
+    ((finished, own), live): ((Finished, RunResult), Option<LiveJudged>),
     (full, in_a_hurry): (bool, bool),
     say: &mut dyn FnMut(&str),
 ) -> Finished {
     match (ranks, &files.whole) {
         (None, _) => finished,
-        (Some(ranks), Some(whole)) => of_whole(ranks, whole, (finished, &own), (full, in_a_hurry), say),
+        (Some(ranks), Some(whole)) => {
+            let own = (finished, &own, live.as_ref());
+            of_whole(ranks, whole, own, (full, in_a_hurry), say)
+        }
         (Some(ranks), None) => of_member(ranks, (finished, &own), in_a_hurry, say),
     }
 }
@@ -134,13 +139,13 @@ fn of_member(
 fn of_whole(
     ranks: &Ranks,
     (files, beside): &(OutputFiles, Beside),
-    (mut finished, own): (Finished, &RunResult),
+    (mut finished, own, live): (Finished, &RunResult, Option<&LiveJudged>),
     (full, in_a_hurry): (bool, bool),
     say: &mut dyn FnMut(&str),
 ) -> Finished {
     let mut documents = ranks.results(!in_a_hurry, say);
     documents.insert(0, serde_json::to_value(own).unwrap_or(Value::Null));
-    let result = match join(ranks, documents) {
+    let result = match join(ranks, documents, live) {
         Ok(result) => result,
         Err(reason) => {
             let hint = "each rank has its own document: `merge` joins them";
@@ -177,14 +182,20 @@ fn of_whole(
 }
 
 /// Joins the documents of the ranks that are there.
-fn join(ranks: &Ranks, documents: std::collections::BTreeMap<u32, Value>) -> Result<RunResult, Reason> {
+fn join(
+    ranks: &Ranks,
+    documents: BTreeMap<u32, Value>,
+    live: Option<&LiveJudged>,
+) -> Result<RunResult, Reason> {
     let mut parts = Vec::new();
     for (rank, document) in documents {
         let bytes = serde_json::to_vec(&document).map_err(|e| Reason::new(e.to_string()))?;
         parts.push(Part::read(&ranks.name(rank), || Ok(Cursor::new(&bytes)))?);
     }
     let is_partial = parts.len() < ranks.config.shard.count() as usize;
-    let mut result = merge(&mut parts, is_partial)?;
+    // What was judged live has the requests of lost ranks as well.
+    let live = live.filter(|_| !is_partial);
+    let mut result = merge_live(&mut parts, is_partial, live)?;
     let figures = imbalance(&result, &parts);
     if let Some(failure) = Failure::imbalance("the requests of the ranks do not add up", &figures) {
         return Err(Reason::new(failure.to_string()));

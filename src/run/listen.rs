@@ -1,13 +1,15 @@
 //! The reporter of one pass: receives the cores' snapshots, keeps the figures, prints progress, and forwards signals.
 
+mod of_ranks;
+
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, after, never, select};
 
 use super::progress::Shown;
-use super::ranks::{Ranks, Reaction, lost};
+use super::ranks::Ranks;
 use super::spooling::Spooling;
-use crate::coordination::Stop;
+use super::together::{Together, WholeFigures};
 use crate::coordinator::{self, Event};
 use crate::engine::{Command, Engine, Report};
 use crate::error::ExitCode;
@@ -47,6 +49,8 @@ pub struct Listener<'a> {
     /// When the cores were told to end the load before its plan.
     told_to_stop: Option<Nanos>,
     cores_left: usize,
+    /// When the last core was done.
+    ended: Option<Nanos>,
     metrics: Option<MetricsWatch>,
     rows: u64,
     shown: Shown<'a>,
@@ -55,6 +59,8 @@ pub struct Listener<'a> {
     ranks: Option<&'a Ranks>,
     /// What is heard of them.
     heard: Receiver<Event>,
+    /// The figures that they give each other.
+    together: Option<Together<'a>>,
 }
 
 /// The state that continues from one pass to the next.
@@ -87,6 +93,13 @@ impl Books {
         }
         if let Some(scraped) = &mut self.scraped {
             scraped.append_snapshot(snapshot);
+        }
+    }
+
+    /// Adds the figures of a rank to what Prometheus gets.
+    fn take_of_ranks(&mut self, role: Role, snapshot: &Snapshot) {
+        if role == Role::Measured {
+            self.append_snapshot(snapshot);
         }
     }
 
@@ -129,6 +142,8 @@ pub struct Listened {
     pub slots: Vec<SlotAccount>,
     /// The watch of the servers' metrics, which still goes on.
     pub metrics: Option<MetricsWatch>,
+    /// The figures of all ranks, and for how long there was a load (rank 0).
+    pub whole: Option<(WholeFigures, Nanos)>,
 }
 
 impl<'a> Listener<'a> {
@@ -152,6 +167,7 @@ impl<'a> Listener<'a> {
             t0: 0,
             told_to_stop: None,
             cores_left: cores,
+            ended: None,
             metrics: None,
             rows: 0,
             shown,
@@ -159,13 +175,8 @@ impl<'a> Listener<'a> {
             give_up: never(),
             ranks: None,
             heard: never(),
+            together: None,
         }
-    }
-
-    /// Hears what becomes of the other ranks, and tells them of signals.
-    pub fn with_ranks(self, ranks: Option<&'a Ranks>) -> Listener<'a> {
-        let heard = ranks.map_or_else(never, |ranks| ranks.events().clone());
-        Listener { ranks, heard, ..self }
     }
 
     /// Tells a watch of the servers' metrics when the load begins.
@@ -181,12 +192,20 @@ impl<'a> Listener<'a> {
             metrics.begin(self.t0);
         }
         ready.managed.sample(self.books.since_origin(self.t0));
-        while self.cores_left > 0 {
+        if let Some(why) = self.ranks.and_then(Ranks::ended) {
+            self.stop_for(&why);
+        }
+        while self.cores_left > 0 || self.waits_for_ranks() {
+            if self.cores_left == 0 && self.ended.is_none() {
+                self.end_part();
+                continue;
+            }
             let next_row = self.t0 + (self.rows + 1) * SECOND + ROW_DELAY;
             let wait = next_row.saturating_sub(clock::monotonic());
             select! {
                 recv(self.engine.reports) -> report => match report {
                     Ok(report) => self.handle_report(report),
+                    Err(_) if self.ended.is_some() => self.engine.reports = never(),
                     Err(_) => break,
                 },
                 recv(signals.received) -> _ => self.handle_signal(),
@@ -221,7 +240,9 @@ impl<'a> Listener<'a> {
     fn take_snapshot(&mut self, snapshot: Box<Snapshot>) {
         self.aggregator.append_snapshot(&snapshot);
         self.judge.append_snapshot(&snapshot);
-        if self.role == Role::Measured {
+        if let Some(together) = &mut self.together {
+            together.append_snapshot(&snapshot);
+        } else if self.role == Role::Measured {
             self.books.append_snapshot(&snapshot);
         }
         if let Some(spool) = &mut self.books.spool {
@@ -263,48 +284,6 @@ impl<'a> Listener<'a> {
         }
     }
 
-    /// Takes what is heard of another rank; `None` if nothing more will be.
-    fn hear(&mut self, event: Option<Event>) {
-        let (Some(ranks), Some(event)) = (self.ranks, event) else {
-            self.heard = never();
-            return;
-        };
-        match ranks.take(event) {
-            Reaction::Say(text) => (self.say)(&text),
-            Reaction::Stop(why) => self.stop_for(&why),
-            Reaction::Over(failure) => {
-                if self.stopped_by == StoppedBy::Plan {
-                    self.stopped_by = StoppedBy::Rank;
-                    self.books.failures.push(failure);
-                    self.stop(Command::Stop);
-                }
-            }
-            Reaction::Abort => {
-                (self.say)("stopping at once: another rank was interrupted twice");
-                self.books.signals = self.books.signals.max(2);
-                self.stop(Command::Abort);
-                self.give_up = after(ABORT_GRACE);
-            }
-            Reaction::Nothing | Reaction::There | Reaction::Begin { .. } => {}
-        }
-    }
-
-    /// Ends the load because of another rank, as a first Ctrl-C does.
-    fn stop_for(&mut self, why: &Stop) {
-        if self.stopped_by != StoppedBy::Plan {
-            return;
-        }
-        self.stopped_by = match why {
-            Stop::Signal { .. } => StoppedBy::Signal,
-            Stop::Threshold { .. } => StoppedBy::Threshold,
-            Stop::Lost { .. } => {
-                self.books.failures.push(lost(why));
-                StoppedBy::Rank
-            }
-        };
-        self.stop_and_say(&why.to_string());
-    }
-
     /// Ends the load and says why; requests in flight have their time.
     fn stop_and_say(&mut self, why: &str) {
         let grace = format_duration(self.plan.graceful_stop);
@@ -323,25 +302,28 @@ impl<'a> Listener<'a> {
         self.rows += 1;
         let elapsed = self.rows * SECOND;
         ready.managed.sample(self.books.since_origin(clock::monotonic()));
-        let planned = self.schedule.planned_at(elapsed);
-        self.aggregator.tick(elapsed, u64::from(planned));
-        self.judge(elapsed);
-        let tick = LiveTick {
-            plan: self.plan,
-            aggregator: &self.aggregator,
-            elapsed,
-            vus_planned: u64::from(planned),
-            thresholds: match self.shown.draws() {
-                true => self.judge.so_far(),
-                false => LiveThresholds::default(),
-            },
-            stopping: self.stopped_by != StoppedBy::Plan,
-        };
-        self.shown.tick(&tick, self.say);
-        if self.role == Role::Measured
-            && let Some(warning) = self.books.tick(self.aggregator.merged(), elapsed)
+        let planned = u64::from(self.schedule.planned_at(elapsed));
+        if self.ended.is_none() {
+            self.aggregator.tick(elapsed, planned);
+            self.judge(elapsed);
+            self.hand_out(elapsed, false);
+        }
+        match &mut self.together {
+            Some(together) => {
+                for name in together.behind(elapsed) {
+                    (self.say)(&format!(
+                        "{name} is behind with its figures: those of the whole wait for it"
+                    ));
+                }
+            }
+            None => self.show(elapsed, planned),
+        }
+        if self
+            .together
+            .as_ref()
+            .is_some_and(|together| together.whole.is_none())
         {
-            (self.say)(&warning);
+            self.show(elapsed, planned);
         }
         if self.stopped_by == StoppedBy::Plan
             && let Err(e) = ready.managed.check()
@@ -349,6 +331,35 @@ impl<'a> Listener<'a> {
             self.books.failures.push(e);
             self.stopped_by = StoppedBy::Server;
             self.stop(Command::Stop);
+        }
+    }
+
+    /// Shows a second that is closed: of the whole at rank 0 of several, and else of this process.
+    fn show(&mut self, elapsed: Nanos, vus_planned: u64) {
+        let together = self.together.as_ref();
+        let ranks = together.map(Together::shown);
+        let whole = together.and_then(|together| together.whole.as_ref());
+        let (plan, aggregator, judge) = match whole {
+            Some(whole) => (&whole.plan, &whole.figures.aggregator, &whole.figures.judge),
+            None => (self.plan, &self.aggregator, &self.judge),
+        };
+        let tick = LiveTick {
+            plan,
+            aggregator,
+            elapsed,
+            vus_planned,
+            ranks,
+            thresholds: match self.shown.draws() {
+                true => judge.so_far(),
+                false => LiveThresholds::default(),
+            },
+            stopping: self.stopped_by != StoppedBy::Plan,
+        };
+        self.shown.tick(&tick, self.say);
+        if self.role == Role::Measured
+            && let Some(warning) = self.books.tick(aggregator.merged(), elapsed)
+        {
+            (self.say)(&warning);
         }
     }
 
@@ -370,20 +381,35 @@ impl<'a> Listener<'a> {
         }
     }
 
-    fn end(mut self) -> Listened {
+    /// Ends the part of this process: its last figures have come.
+    fn end_part(&mut self) {
         let ended = clock::monotonic();
-        let left = self.cores_left > 0;
+        self.ended = Some(ended);
         while let Ok(report) = self.engine.reports.try_recv() {
             self.handle_report(report);
         }
         self.aggregator.tick(ended - self.t0, 0);
         self.judge(ended - self.t0);
-        if self.role == Role::Measured {
-            self.books.end_pass(self.aggregator.merged());
+        self.hand_out(ended - self.t0, true);
+    }
+
+    fn end(mut self) -> Listened {
+        let left = self.cores_left > 0;
+        if self.ended.is_none() {
+            self.end_part();
         }
-        let wall_offset = self.engine.wall_offset;
+        let now = clock::monotonic();
+        let ended = self.ended.unwrap_or(now);
         let planned = self.t0 + self.plan.executor.duration();
-        let load_ended = ended.min(planned).min(self.told_to_stop.unwrap_or(ended));
+        let told_to_stop = self.told_to_stop.unwrap_or(Nanos::MAX);
+        let load_ended = |ended: Nanos| ended.min(planned).min(told_to_stop);
+        let whole = self.together.and_then(|together| together.finish(now - self.t0));
+        if self.role == Role::Measured {
+            let figures = whole.as_ref().map_or(&self.aggregator, |whole| &whole.aggregator);
+            self.books.end_pass(figures.merged());
+        }
+        let whole = whole.map(|whole| (whole, load_ended(now).saturating_sub(self.t0)));
+        let wall_offset = self.engine.wall_offset;
         if left {
             // After a second signal or a failure threads are not joined, because the process ends at once.
             std::mem::forget(self.engine);
@@ -403,10 +429,11 @@ impl<'a> Listener<'a> {
             stopped_by: self.stopped_by,
             t0: self.t0,
             ended,
-            load_ended,
+            load_ended: load_ended(ended),
             wall_offset,
             slots: Vec::new(),
             metrics: self.metrics,
+            whole,
         }
     }
 }

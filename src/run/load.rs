@@ -6,6 +6,7 @@ use crate::cli::RunArgs;
 use crate::config::Config;
 use crate::engine::{CoreFailure, Engine};
 use crate::judge::{Judge, Judged};
+use crate::merge::LiveJudged;
 use crate::metrics::Merged;
 use crate::output::Screen;
 use crate::plan::{Assignment, Pass, Phases, Plan, Role};
@@ -17,7 +18,8 @@ use crate::units::format_duration;
 
 use super::listen::{Books, Listened, Listener};
 use super::progress::Shown;
-use super::ranks::Ranks;
+use super::ranks::{Beginning, Ranks};
+use super::together::WholeFigures;
 use crate::error::{ExitCode, Failure, Reason, hint_for_shortage};
 use crate::run::{Ready, server_metrics, slots, start};
 use crate::signals::{Phase, Signals};
@@ -58,6 +60,28 @@ impl Total {
     }
 }
 
+/// The measured load of all ranks, as rank 0 has followed it.
+pub struct WholeLoad {
+    pub figures: Aggregator,
+    /// How long there was a load, from the start.
+    pub loaded: Nanos,
+    pub judged: LiveJudged,
+}
+
+impl WholeLoad {
+    fn new((figures, loaded): (WholeFigures, Nanos)) -> WholeLoad {
+        let aborted = figures.judge.aborted();
+        WholeLoad {
+            judged: LiveJudged {
+                judged: figures.judge.finish(loaded, &[], None),
+                aborted,
+            },
+            figures: figures.aggregator,
+            loaded,
+        }
+    }
+}
+
 /// Everything that the passes of a run measured.
 pub struct Load {
     pub measured: Total,
@@ -74,6 +98,8 @@ pub struct Load {
     /// What each server of [`Ready::metrics`] showed.
     pub metrics: Vec<Scraped>,
     pub books: Books,
+    /// The measured load of all ranks (rank 0 of several).
+    pub whole: Option<WholeLoad>,
     pub stopped_by: StoppedBy,
     /// A second signal came, so nothing is waited for.
     pub in_a_hurry: bool,
@@ -91,6 +117,7 @@ struct Passes {
     repeats: Vec<Repeat>,
     judged: Vec<Judged>,
     unmeasured: Option<Merged>,
+    whole: Option<WholeLoad>,
     slots: Vec<SlotAccount>,
     metrics: Vec<Scraped>,
     begun: Option<(Nanos, i64)>,
@@ -114,6 +141,7 @@ impl Load {
             repeats: Vec::new(),
             judged: Vec::new(),
             unmeasured: None,
+            whole: None,
             slots: Vec::new(),
             metrics: Vec::new(),
             begun: None,
@@ -132,6 +160,14 @@ impl Load {
             }
         }
         Ok(sums.finish(&last.plan, books, stopped_by, ready))
+    }
+
+    /// Returns the measured load, of all ranks at rank 0 of several, and how long it was.
+    pub fn shown(&self) -> (&Merged, Nanos) {
+        match &self.whole {
+            Some(whole) => (whole.figures.merged(), whole.loaded),
+            None => (self.measured.load.merged(), self.measured.loaded),
+        }
     }
 
     /// Returns the requests of every pass, which a server's own count is compared with.
@@ -192,15 +228,22 @@ fn run_pass(
         .map_err(start_failure)?;
     // It waits for the servers' first answers, which must not make a load late that begins at a given instant.
     let metrics = server_metrics::watch(pass, ready);
-    if books.origin.is_none() {
-        if let Some(at) = context.start_at {
-            engine.wall_offset = start::wait(at, ready, context.args.quiet, say)?;
-        }
-        if let Some(ranks) = context.ranks {
-            let (wall_offset, at) = ranks.begin(context.config, &pass.plan, ready, say)?;
+    if books.origin.is_none()
+        && let Some(at) = context.start_at
+    {
+        engine.wall_offset = start::wait(at, ready, context.args.quiet, say)?;
+    }
+    let mut together = None;
+    if let Some(ranks) = context.ranks {
+        let (number, plan) = (ready.loads - 1, (context.config, &*pass.plan));
+        let begin = ranks.begin(plan, number, ready, context.signals, say)?;
+        if let Beginning::Together { wall_offset, at } = begin {
             engine.wall_offset = wall_offset;
-            books.asked = Some(at);
+            books.asked.get_or_insert(at);
+            together = Some(number);
         }
+    }
+    if books.origin.is_none() {
         context.signals.enter(Phase::Load);
     }
     if let Some(spool) = &mut books.spool {
@@ -211,7 +254,7 @@ fn run_pass(
     let shown = Shown::new(context.args, context.screen, view);
     let watch = slots::watch(pass, ready, &engine.traffic);
     let listener = Listener::new(pass, engine, books, shown, say).with_metrics(metrics);
-    let listener = listener.with_ranks(context.ranks);
+    let listener = listener.with_ranks(context.ranks, together);
     let mut listened = listener.listen(ready, context.signals);
     let metrics = server_metrics::finish(&mut listened, context.signals);
     if let Some(watch) = watch {
@@ -248,6 +291,7 @@ impl Passes {
             load_ended,
             wall_offset,
             slots,
+            whole,
             ..
         } = listened;
         let (duration, loaded) = (ended - t0, load_ended.saturating_sub(t0));
@@ -302,6 +346,7 @@ impl Passes {
                     self.begun = Some((t0, wall_offset));
                 }
                 self.judged.push(judged);
+                self.whole = whole.map(WholeLoad::new);
                 Total::append(&mut self.measured, total_of(aggregator));
                 slots::append(&mut self.slots, slots);
                 books.measured += duration;
@@ -326,6 +371,7 @@ impl Passes {
             warmup: self.warmup,
             repeats: self.repeats,
             unmeasured: self.unmeasured,
+            whole: self.whole,
             slots: self.slots,
             metrics: self.metrics,
             in_a_hurry: books.signals > 1,

@@ -39,8 +39,8 @@ pub fn start(
 /// Shows the figures of the whole run from now on. Returns what goes on answering when the run has been reported.
 pub fn finish(load: &mut Load, config: &Config) -> Option<Linger> {
     let mut listener = load.books.scraped.take()?;
-    let total = &load.measured;
-    listener.finish(total.load.merged(), total.loaded);
+    let (total, loaded) = load.shown();
+    listener.finish(total, loaded);
     if load.in_a_hurry {
         return None;
     }

@@ -24,6 +24,7 @@ mod slots;
 mod sources;
 mod spooling;
 mod start;
+mod together;
 mod tokenizer;
 mod validation;
 
@@ -87,8 +88,14 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
     }
     notice::announce_shard(&plan, &mut note);
     let gateway = push::gateway(&config)?;
-    let ranks = Ranks::join(&config, &plan, args, &mut note)?;
-    let mut scraped = metrics_listen::start(&config, &plan, args.quiet, console)?;
+    let ranks = Ranks::join(&config, args, &mut note)?;
+    // Rank 0 has the figures of all ranks: from the others they would count twice.
+    let shows_figures = ranks.as_ref().is_none_or(Ranks::is_first);
+    let gateway = gateway.filter(|_| shows_figures);
+    let mut scraped = match shows_figures {
+        true => metrics_listen::start(&config, &plan, args.quiet, console)?,
+        false => None,
+    };
     let mut ready = setup::set_up(&config, &plan, args, &mut note)?;
     // Both are asked, whatever the first one says.
     if models::adopt(&mut config, &ready.models) | setup::choose_tag(&mut config) {
@@ -135,8 +142,9 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
         full_summary: args.summary == Summary::Full,
     };
     let how = (start_facts.full_summary, load.in_a_hurry);
+    let whole = load.whole.take().map(|whole| whole.judged);
     let own = finish::finish(&config, &plan, ready, files.of_process(), load, start_facts);
-    let mut finished = gathered::conclude(ranks.as_ref(), &files, own, how, &mut say);
+    let mut finished = gathered::conclude(ranks.as_ref(), &files, (own, whole), how, &mut say);
     finished.linger = linger;
     if args.quiet {
         finished.summary.clear();

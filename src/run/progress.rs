@@ -20,6 +20,8 @@ pub struct Shown<'a> {
     screen: Option<&'a Screen>,
     lines: bool,
     view: LiveView,
+    /// When the next line is due.
+    line_at: Nanos,
 }
 
 impl<'a> Shown<'a> {
@@ -28,6 +30,7 @@ impl<'a> Shown<'a> {
             screen,
             lines: !args.quiet && args.progress != Progress::None,
             view,
+            line_at: LINE_EVERY,
         }
     }
 
@@ -45,9 +48,10 @@ impl<'a> Shown<'a> {
         } = *tick;
         if let Some(screen) = self.screen {
             screen.draw(block(&self.view.figures(tick), screen.size(), screen.colour));
-        } else if self.lines && elapsed.is_multiple_of(LINE_EVERY) {
+        } else if self.lines && elapsed >= self.line_at {
+            self.line_at = elapsed - elapsed % LINE_EVERY + LINE_EVERY;
             let left = plan.executor.duration().saturating_sub(elapsed);
-            say(&progress_line(aggregator, elapsed, left));
+            say(&progress_line(aggregator, elapsed, left, tick.ranks));
         }
     }
 }

@@ -44,7 +44,9 @@ pub fn start(
 
 /// Returns the view of the figures that Prometheus gets, pushed or scraped.
 pub fn view(config: &Config, plan: &Plan) -> FiguresView {
-    let shard = config.run.shard.map(|shard| shard.to_string());
+    // Rank 0 of several has the figures of the whole.
+    let shard = config.run.shard.filter(|_| config.run.coordinate.is_none());
+    let shard = shard.map(|shard| shard.to_string());
     let info = RunInfo {
         profile: config.profile.clone(),
         shard: shard.unwrap_or_default(),
@@ -74,8 +76,8 @@ pub fn finish(
     let pushed = match load.in_a_hurry {
         true => pusher.abandon(),
         false => {
-            let total = &load.measured;
-            pusher.finish(total.load.merged(), total.loaded, &signals.received)
+            let (total, loaded) = load.shown();
+            pusher.finish(total, loaded, &signals.received)
         }
     };
     load.in_a_hurry |= pushed.signalled && load.books.signals > 0;

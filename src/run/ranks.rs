@@ -18,6 +18,7 @@ use crate::merge::{common_config_of, difference_of};
 use crate::net::clock;
 use crate::plan::Plan;
 use crate::run::Ready;
+use crate::signals::Signals;
 use crate::units::{MILLISECOND, Nanos, SECOND, format_duration};
 
 /// The time between two looks at the server while this rank waits for others.
@@ -31,10 +32,36 @@ pub enum Reaction {
     Nothing,
     Say(String),
     There,
-    Begin { at: Nanos, wall_offset: i64 },
+    Begin {
+        at: Nanos,
+        wall_offset: i64,
+    },
+    Snapshot(PartFigures),
+    /// Rank 0 has taken the last snapshot of this rank.
+    Taken,
     Stop(Stop),
     Abort,
     Over(Failure),
+}
+
+/// What another rank has measured in a pass since its previous snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PartFigures {
+    pub rank: u32,
+    pub pass: u32,
+    /// Since its load began.
+    pub until: Nanos,
+    pub is_last: bool,
+    pub figures: Value,
+}
+
+/// How a pass begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// All ranks begin together: CLOCK_REALTIME of rank 0 minus our CLOCK_MONOTONIC, and the instant by that clock.
+    Together { wall_offset: i64, at: Nanos },
+    /// The load has ended for all between two passes.
+    Ended,
 }
 
 #[derive(Debug, Default)]
@@ -44,6 +71,8 @@ struct State {
     documents: BTreeMap<u32, Value>,
     verdict: Option<u8>,
     is_stopping: bool,
+    /// Why the load has ended for all between two passes.
+    ended: Option<Stop>,
 }
 
 /// The ranks of a run, as this one knows them.
@@ -58,14 +87,13 @@ impl Ranks {
     /// Waits until all ranks are there (rank 0), or this one is. Nothing has been asked of a server yet.
     pub fn join(
         config: &Config,
-        plan: &Plan,
         args: &RunArgs,
         say: &mut dyn FnMut(&str),
     ) -> Result<Option<Ranks>, Failure> {
         let Some(coordinate) = &config.run.coordinate else {
             return Ok(None);
         };
-        check(plan, args)?;
+        check(args)?;
         let coordination = Coordination::start(coordinate, agreed(config, None, None), difference_of)?;
         let ranks = Ranks {
             coordination,
@@ -117,7 +145,7 @@ impl Ranks {
                     Reaction::Over(failure) => return Err(failure),
                     Reaction::Say(text) => say(&text),
                     Reaction::Stop(why) => return Err(lost(&why)),
-                    Reaction::Nothing | Reaction::Begin { .. } | Reaction::Abort => {}
+                    _ => {}
                 },
                 Err(RecvTimeoutError::Timeout) => return Err(self.too_few()),
                 Err(RecvTimeoutError::Disconnected) => {
@@ -145,19 +173,21 @@ impl Ranks {
         )
     }
 
-    /// Says that this rank could begin, and waits for the instant at which all do. Returns CLOCK_REALTIME of rank 0
-    /// minus our CLOCK_MONOTONIC, and the instant by that clock.
+    /// Says that this rank could begin a pass, and waits for the instant at which all do. Once the first one has begun,
+    /// a signal or the end of the load for all ends the wait.
     pub fn begin(
         &self,
-        config: &Config,
-        plan: &Plan,
+        (config, plan): (&Config, &Plan),
+        pass: u32,
         ready: &mut Ready,
+        signals: &Signals,
         say: &mut dyn FnMut(&str),
-    ) -> Result<(i64, Nanos), Failure> {
+    ) -> Result<Beginning, Failure> {
         let stamps = ready.engine.kernel_stamps;
         let tokens = plan.workload.fingerprint_of_costs();
-        self.ask(Command::Ready(agreed(config, tokens, Some(stamps))));
-        let (at, wall_offset) = match self.wait_for_begin(ready, say) {
+        let plan = agreed(config, tokens, Some(stamps));
+        self.ask(Command::Ready { pass, plan });
+        let begin = match self.wait_for_begin(pass, ready, signals, say) {
             Ok(begin) => begin,
             Err(failure) => {
                 let mut failures = vec![failure];
@@ -165,28 +195,51 @@ impl Ranks {
                 return Err(failures.remove(0));
             }
         };
+        let Some((at, wall_offset)) = begin else {
+            return Ok(Beginning::Ended);
+        };
         let left = at.saturating_sub(clock::monotonic());
         std::thread::sleep(Duration::from_nanos(left));
         let asked = i128::from(at) + i128::from(wall_offset);
-        Ok((wall_offset, asked.clamp(0, i128::from(Nanos::MAX)) as Nanos))
+        let at = asked.clamp(0, i128::from(Nanos::MAX)) as Nanos;
+        Ok(Beginning::Together { wall_offset, at })
     }
 
-    fn wait_for_begin(&self, ready: &mut Ready, say: &mut dyn FnMut(&str)) -> Result<(Nanos, i64), Failure> {
+    fn wait_for_begin(
+        &self,
+        pass: u32,
+        ready: &mut Ready,
+        signals: &Signals,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Option<(Nanos, i64)>, Failure> {
         loop {
             match self.events().recv_timeout(Duration::from_nanos(LOOK_EVERY)) {
                 Ok(event) => match self.take(event) {
-                    Reaction::Begin { at, wall_offset } => return Ok((at, wall_offset)),
+                    Reaction::Begin { at, wall_offset } => return Ok(Some((at, wall_offset))),
                     Reaction::Over(failure) => return Err(failure),
+                    Reaction::Stop(why) if pass > 0 => {
+                        self.state.borrow_mut().ended = Some(why);
+                        return Ok(None);
+                    }
                     Reaction::Stop(why) => return Err(lost(&why)),
                     Reaction::Say(text) => say(&text),
-                    Reaction::Nothing | Reaction::There | Reaction::Abort => {}
+                    _ => {}
                 },
+                // The signal itself is for whoever carries out the pass.
+                Err(RecvTimeoutError::Timeout) if pass > 0 && !signals.received.is_empty() => {
+                    return Ok(None);
+                }
                 Err(RecvTimeoutError::Timeout) => ready.managed.check()?,
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(Failure::internal("the thread of the ranks has ended"));
                 }
             }
         }
+    }
+
+    /// Returns, once, why the load has ended for all between two passes.
+    pub fn ended(&self) -> Option<Stop> {
+        self.state.borrow_mut().ended.take()
     }
 
     /// Keeps what an event says, and returns what is to be done about it.
@@ -228,6 +281,20 @@ impl Ranks {
                 let reason = Reason::new(what).hint(hint).at("--coordinate", 0);
                 Reaction::Over(Failure::new(exit, reason))
             }
+            Event::Snapshot {
+                rank,
+                pass,
+                until,
+                is_last,
+                figures,
+            } => Reaction::Snapshot(PartFigures {
+                rank,
+                pass,
+                until,
+                is_last,
+                figures,
+            }),
+            Event::Taken => Reaction::Taken,
             Event::Document { rank, document } => {
                 state.documents.insert(rank, document);
                 Reaction::Nothing
@@ -258,6 +325,12 @@ impl Ranks {
     /// Returns the ranks that were lost, and why.
     pub fn lost(&self) -> BTreeMap<u32, String> {
         self.state.borrow().lost.clone()
+    }
+
+    /// Returns the ranks of which no more figures come: those that were lost, and those that have given their result.
+    pub fn silent(&self) -> Vec<u32> {
+        let state = self.state.borrow();
+        state.lost.keys().chain(state.documents.keys()).copied().collect()
     }
 
     /// Returns the name of a rank as the whole document has it.
@@ -329,21 +402,8 @@ fn agreed(config: &Config, token_counts: Option<String>, kernel_stamps: Option<b
 }
 
 /// Refuses what several ranks cannot do.
-fn check(plan: &Plan, args: &RunArgs) -> Result<(), Failure> {
-    let aborts = plan
-        .thresholds
-        .iter()
-        .find(|threshold| threshold.abort_after.is_some());
-    let (what, hint) = if let Some(threshold) = aborts {
-        let rule = threshold.says();
-        let what = format!(
-            "threshold `{rule}` has `abortOnFail`, and ranks do not know each other's figures during the load"
-        );
-        (
-            what,
-            "remove `abortOnFail`: all thresholds are judged on the whole at the end",
-        )
-    } else if args.sharding.start_at.is_some() {
+fn check(args: &RunArgs) -> Result<(), Failure> {
+    let (what, hint) = if args.sharding.start_at.is_some() {
         let what = "contradicts `--start-at`: the ranks agree on the instant themselves";
         (what.to_owned(), "remove one of them")
     } else if kept(&args.exports) > Needs::Figures {

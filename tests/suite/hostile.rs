@@ -380,6 +380,7 @@ fn the_live_block_of_a_hostile_profile_is_plain() {
             profile: HOSTILE.to_owned(),
             target: HOSTILE.to_owned(),
             newest_failure: Some(HOSTILE.to_owned()),
+            ranks: None,
             models: vec![HOSTILE.to_owned()],
             servers: vec![llmload_uring::report::LiveServer {
                 name: HOSTILE.to_owned(),

@@ -23,6 +23,7 @@ pub fn figures() -> LiveFigures {
     LiveFigures {
         profile: "high-concurrency".into(),
         target: "http://10.0.0.5:8000".into(),
+        ranks: None,
         models: vec!["Llama-3.1-8B".into()],
         stage: StageAt {
             rates: None,

@@ -11,7 +11,7 @@ use llmload_uring::metrics::{
 use llmload_uring::output::{DetailSpool, OutputFile, OutputFiles, Spooled, View, summary};
 use llmload_uring::plan::AnalysisLimits;
 use llmload_uring::plan::{Executor, Threshold};
-use llmload_uring::report::{Aggregator, progress_line};
+use llmload_uring::report::{Aggregator, LiveRanks, progress_line};
 use llmload_uring::result::{
     Detail, Grade, GroupFigures, Grouping, ManagedServerFigures, ManagedServerRow, Ordered, RULES, Required,
     RunFacts, RunResult, ServerCounts, analyse, each_detail, read,
@@ -695,15 +695,24 @@ fn no_control_character_from_a_name_reaches_the_summary() {
 fn the_progress_line_keeps_the_form_that_scripts_read() {
     let aggregator = run(None);
     assert_eq!(
-        progress_line(&aggregator, 6 * SECOND, 90 * SECOND),
+        progress_line(&aggregator, 6 * SECOND, 90 * SECOND, None),
         "[Progress @ 6s] Active Users: 20 | Requests: 600 | RPS: 97.8 | TPS: 1320.0 tok/s | \
          P90 Latency: 0.32s | Errors: 1.8% | Time Left: 90s"
     );
     assert_eq!(
-        progress_line(&Aggregator::new(1, 1), 0, 120 * SECOND),
+        progress_line(&Aggregator::new(1, 1), 0, 120 * SECOND, None),
         "[Progress @ 0s] Active Users: 0 | Requests: 0 | RPS: 0.0 | TPS: 0.0 tok/s | \
          P90 Latency: - | Errors: 0.0% | Time Left: 120s"
     );
+    for (ranks, end) in [
+        (LiveRanks::Whole { there: 4, all: 4 }, " | 4 ranks"),
+        (LiveRanks::Whole { there: 3, all: 4 }, " | 3 of 4 ranks"),
+        (LiveRanks::Part { rank: 2, all: 4 }, " | rank 2 of 4"),
+    ] {
+        let alone = progress_line(&aggregator, 6 * SECOND, 90 * SECOND, None);
+        let of_ranks = progress_line(&aggregator, 6 * SECOND, 90 * SECOND, Some(ranks));
+        assert_eq!(of_ranks, format!("{alone}{end}"));
+    }
 }
 
 #[test]

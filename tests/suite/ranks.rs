@@ -7,6 +7,8 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::path::Path;
 
+mod live;
+
 const SECRET: &str = "a secret of the tests";
 const BY_USER: &str = "executor: per-vu-iterations\nvus: 8\niterations: 12\nmax_duration: 60s\n";
 const LONG: &str = "executor: constant-vus\nvus: 8\nduration: 60s\nthink_time: 20ms\ngraceful_stop: 1s\n";
@@ -100,6 +102,10 @@ fn four_ranks_make_the_requests_and_the_document_of_one_process() {
         assert_eq!(one.pointer(key), many_document.pointer(key), "{key}");
     }
     assert_eq!(many_document["thresholds"][1]["ok"], true, "judged on the whole");
+    assert_eq!(
+        many_document["thresholds"], one["thresholds"],
+        "breaking points included"
+    );
     assert_eq!(many_document["run"]["merged"]["shards"], 4);
     assert_eq!(many_document["run"]["merged"]["missing_shards"], Value::Null);
     // Each rank keeps its own, from which the same can be made again.
@@ -112,9 +118,11 @@ fn four_ranks_make_the_requests_and_the_document_of_one_process() {
         .collect();
     ran(&[&["merge"], &words[..]].concat()).expect(0);
     let again = read(&again);
-    for key in ["/totals", "/metrics", "/thresholds", "/timeline"] {
+    for key in ["/totals", "/metrics", "/timeline"] {
         assert_eq!(again.pointer(key), many_document.pointer(key), "{key}");
     }
+    let point = "no breaking point: windows are only judged during a run";
+    assert_eq!(again["thresholds"][1]["not_recomputed"], point);
     let skew = many_document["run"]["merged"]["start_skew_seconds"]
         .as_f64()
         .unwrap();

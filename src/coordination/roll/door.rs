@@ -122,6 +122,7 @@ impl Roll {
             ready: 0,
             plan: None,
             error: 0,
+            next_snapshot: (0, 0),
             is_done: false,
         };
         self.seats.insert(rank, seat);

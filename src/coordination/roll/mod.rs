@@ -1,6 +1,7 @@
 //! Rank 0's side of the protocol: who is there, when all begin, who was lost.
 
 mod door;
+mod snapshots;
 
 use super::{BEAT_EVERY, BINDING_BYTES, Key, Message, SILENCE_MAX, Stop};
 use crate::units::{MILLISECOND, Nanos, SECOND, format_duration};
@@ -79,6 +80,14 @@ pub enum Notice {
     Interrupted {
         rank: u32,
     },
+    /// What a rank has measured in a pass since its previous snapshot. It waits for [`Roll::taken`].
+    Snapshot {
+        rank: u32,
+        pass: u32,
+        until: Nanos,
+        is_last: bool,
+        figures: Value,
+    },
     Document {
         rank: u32,
         document: Value,
@@ -104,6 +113,8 @@ struct Seat {
     plan: Option<Value>,
     /// How far its clock may be off.
     error: Nanos,
+    /// The pass and the number of its next snapshot.
+    next_snapshot: (u32, u32),
     is_done: bool,
 }
 
@@ -219,6 +230,22 @@ impl Roll {
                 },
             )),
             Message::Ready { pass, plan, error } => self.rank_ready(rank, pass, plan, error, now),
+            Message::Snapshot {
+                pass,
+                number,
+                until,
+                is_last,
+                figures,
+            } => {
+                let snapshot = Notice::Snapshot {
+                    rank,
+                    pass,
+                    until,
+                    is_last,
+                    figures,
+                };
+                self.take_snapshot((rank, pass, number), snapshot);
+            }
             Message::Interrupted => self.interrupted(rank),
             Message::Document { document } => {
                 seat.is_done = true;
@@ -247,6 +274,8 @@ impl Roll {
 
     fn begin_if_ready(&mut self, now: Nanos) {
         let begun = match self.phase {
+            // Whoever waits for a further pass hears that there is none.
+            _ if self.is_stopping => return,
             Phase::Gathering if self.missing().is_empty() => 0,
             Phase::Begun(passes) => passes,
             _ => return,
@@ -313,6 +342,8 @@ impl Roll {
 
     /// Looks at the time: sends beats, and loses those that are silent.
     pub fn tick(&mut self, now: Nanos) {
+        // The rank that was waited for may be gone, or have given its result.
+        self.begin_if_ready(now);
         if now >= self.beat_at {
             self.beat_at = now + BEAT_EVERY;
             self.tell_all(&Message::Beat);

@@ -145,6 +145,7 @@ fn side_by_side(left: Vec<(Place, Row)>, columns: usize, right: Vec<Line>, colou
 
 fn head(f: &LiveFigures) -> Row {
     let mut cells = vec![cell(0, plain(&f.profile)), cell(1, plain(&f.target))];
+    cells.extend(f.ranks.map(|ranks| cell(1, ranks.to_string())));
     // With several servers, each has its models in its own row.
     if f.servers.is_empty() {
         cells.extend(timings::models(&f.models).map(|models| cell(2, models)));

@@ -1,0 +1,62 @@
+//! The snapshots of the other ranks: each is taken once, and none is missing.
+
+use super::{Notice, Output, Phase, Roll, Seat};
+use crate::coordination::Message;
+
+/// Whether a snapshot is the one that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expected {
+    Yes,
+    /// It has been taken before.
+    Before,
+    No,
+}
+
+impl Seat {
+    fn expects(&self, phase: Phase, pass: u32, number: u32) -> Expected {
+        let begun = match phase {
+            Phase::Begun(passes) => passes,
+            Phase::Gathering => 0,
+            Phase::Over => return Expected::Before,
+        };
+        let (current, next) = self.next_snapshot;
+        match (pass, number) {
+            _ if (pass, number) < (current, next) => Expected::Before,
+            _ if pass >= begun => Expected::No,
+            (_, 0) if pass > current => Expected::Yes,
+            _ if (pass, number) == (current, next) => Expected::Yes,
+            _ => Expected::No,
+        }
+    }
+}
+
+impl Roll {
+    pub(super) fn take_snapshot(&mut self, (rank, pass, number): (u32, u32, u32), snapshot: Notice) {
+        let Some(seat) = self.seats.get_mut(&rank) else {
+            return;
+        };
+        match seat.expects(self.phase, pass, number) {
+            Expected::Yes => {
+                seat.next_snapshot = (pass, number + 1);
+                self.tell(snapshot);
+            }
+            Expected::Before => {}
+            Expected::No => self.lose(rank, "a snapshot of its figures is missing".to_owned()),
+        }
+    }
+
+    /// Tells a rank that the snapshot that came last has been taken.
+    pub fn taken(&mut self, rank: u32) {
+        if let Some(seat) = self.seats.get(&rank)
+            && let (pass, Some(number)) = (seat.next_snapshot.0, seat.next_snapshot.1.checked_sub(1))
+        {
+            self.out
+                .push(Output::Send(seat.link, Message::Taken { pass, number }));
+        }
+    }
+
+    /// Loses a rank whose figures cannot be read.
+    pub fn unreadable(&mut self, rank: u32, why: &str) {
+        self.lose(rank, format!("its figures cannot be read: {why}"));
+    }
+}
