@@ -4,7 +4,7 @@ use crate::cli::Coordinate;
 use crate::cli::values::number::duration;
 use crate::coordination::{OnLoss, WAIT};
 use crate::units::{Nanos, Secret};
-use clap::builder::PossibleValue;
+use clap::builder::{BoolishValueParser, PossibleValue};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -60,6 +60,16 @@ pub struct CoordinateArgs {
         help_heading = SHARDS
     )]
     pub on_rank_loss: OnLoss,
+
+    /// After the load, write the details of all ranks into rank 0's document (needs --details and --output)
+    #[arg(
+        long,
+        env = "LLMLOAD_GATHER_DETAILS",
+        hide_env = true,
+        value_parser = BoolishValueParser::new(),
+        help_heading = SHARDS
+    )]
+    pub gather_details: bool,
 }
 
 impl ValueEnum for OnLoss {

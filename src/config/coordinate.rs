@@ -34,6 +34,11 @@ pub(super) fn coordinate_config(
                 reason.hint("add `--coordinate HOST:PORT`"),
             );
         }
+        if args.gather_details {
+            let reason = Reason::new("has no effect without `--coordinate`");
+            let hint = "add `--coordinate HOST:PORT`; `merge` joins the details of documents";
+            refuse("--gather-details", reason.hint(hint));
+        }
         return None;
     };
     let leader = match &asked.host {
@@ -70,6 +75,7 @@ pub(super) fn coordinate_config(
         secret,
         wait: args.wait_for_ranks,
         on_loss: args.on_rank_loss,
+        gather_details: args.gather_details,
     })
 }
 
@@ -125,6 +131,7 @@ mod tests {
             coordinate_secret: secret.map(Secret::from),
             wait_for_ranks: 60 * SECOND,
             on_rank_loss: OnLoss::Stop,
+            gather_details: false,
         }
     }
 
@@ -192,6 +199,15 @@ mod tests {
         of_file.coordinate_secret = None;
         assert!(read(&of_file, 0, &[]).unwrap_err().contains("cannot be read"));
         of_file.coordinate = None;
+        let gathers = CoordinateArgs {
+            gather_details: true,
+            ..args(None, None)
+        };
+        assert!(
+            read(&gathers, 0, &[])
+                .unwrap_err()
+                .contains("--gather-details: has no effect without")
+        );
         assert!(
             read(&of_file, 0, &[])
                 .unwrap_err()

@@ -38,6 +38,8 @@ pub enum Heard {
     },
     /// Rank 0 has taken the snapshot that was sent last.
     Taken,
+    /// The requests that follow are wanted.
+    WantDetails,
     Stop(Stop),
     Abort,
     Verdict {
@@ -145,6 +147,7 @@ impl Member {
                     self.tell(Heard::Taken);
                 }
             }
+            Message::WantDetails => self.tell(Heard::WantDetails),
             Message::Stop(why) => self.tell(Heard::Stop(why)),
             Message::Abort => self.tell(Heard::Abort),
             Message::Verdict { exit } => self.end(Heard::Verdict { exit }),
@@ -233,6 +236,15 @@ impl Member {
     /// Gives rank 0 the result.
     pub fn document(&mut self, document: Value) {
         self.send(Message::Document { document });
+    }
+
+    /// Gives rank 0 the requests that it wants.
+    pub fn details(&mut self, lines: String, is_last: bool, missing: Option<String>) {
+        self.send(Message::Details {
+            lines,
+            is_last,
+            missing,
+        });
     }
 
     /// Tells rank 0 that there will be no result.

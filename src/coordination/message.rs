@@ -58,6 +58,14 @@ pub enum Message {
     Interrupted,
     /// The result of this rank.
     Document { document: Value },
+    /// Rank 0 wants the requests of this rank, those that follow on what it has.
+    WantDetails,
+    /// Some requests of this rank, one on each line. With the last ones: why some are missing.
+    Details {
+        lines: String,
+        is_last: bool,
+        missing: Option<String>,
+    },
     /// This rank ends before it has a result.
     Leave { why: String },
     /// The exit code of the whole.

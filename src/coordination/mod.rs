@@ -15,6 +15,8 @@
 //!   snapshot { number, figures }        ->                             once a second, for what is shown and judged
 //!                                       <-  taken { number }               then the next one may come
 //!   document                            ->
+//!                                       <-  want_details                   if they are gathered, again and again
+//!   details { lines, is_last }          ->
 //!                                       <-  verdict { exit }
 //! ```
 //! Both send `beat` all the time, so that silence is a loss. [`Roll`] is rank 0's side, [`Member`] that of any other:

@@ -244,7 +244,8 @@ impl Hub {
             Command::Pin(cpu) => {
                 core_affinity::set_for_current(core_affinity::CoreId { id: cpu });
             }
-            Command::Document(_) | Command::Snapshot { .. } => {}
+            Command::WantDetails { rank } => self.roll.want_details(rank),
+            Command::Document(_) | Command::Snapshot { .. } | Command::Details { .. } => {}
         }
         self.apply();
     }
@@ -324,6 +325,17 @@ impl Hub {
                 until,
                 is_last,
                 figures,
+            },
+            Notice::Details {
+                rank,
+                lines,
+                is_last,
+                missing,
+            } => Event::Details {
+                rank,
+                lines,
+                is_last,
+                missing,
             },
             Notice::Document { rank, document } => Event::Document { rank, document },
             Notice::Begin { .. } => return,

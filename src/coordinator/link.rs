@@ -193,6 +193,11 @@ impl Serving {
             } => self.member.snapshot(pass, until, is_last, figures),
             Command::Stop(_) => self.member.interrupted(),
             Command::Document(document) => self.member.document(document),
+            Command::Details {
+                lines,
+                is_last,
+                missing,
+            } => self.member.details(lines, is_last, missing),
             Command::Leave => {
                 self.member.leave("it ended".to_owned());
                 self.is_over = true;
@@ -200,7 +205,11 @@ impl Serving {
             Command::Pin(cpu) => {
                 core_affinity::set_for_current(core_affinity::CoreId { id: cpu });
             }
-            Command::Abort | Command::End(_) | Command::Taken { .. } | Command::Unreadable { .. } => {}
+            Command::Abort
+            | Command::End(_)
+            | Command::Taken { .. }
+            | Command::Unreadable { .. }
+            | Command::WantDetails { .. } => {}
         }
     }
 
@@ -231,6 +240,7 @@ impl Serving {
             }
             Heard::Begin { at, wall_offset, .. } => Event::Begin { at, wall_offset },
             Heard::Taken => Event::Taken,
+            Heard::WantDetails => Event::WantDetails,
             Heard::Stop(why) => Event::Stop(why),
             Heard::Abort => Event::Abort,
             Heard::Verdict { exit } => {

@@ -74,6 +74,15 @@ pub enum Event {
         rank: u32,
         document: Value,
     },
+    /// Rank 0 wants the requests of this rank that follow.
+    WantDetails,
+    /// Some requests of a rank (rank 0).
+    Details {
+        rank: u32,
+        lines: String,
+        is_last: bool,
+        missing: Option<String>,
+    },
     /// The exit code of the whole.
     Verdict {
         exit: u8,
@@ -102,6 +111,14 @@ pub enum Command {
     Abort,
     /// The result of this rank, for rank 0.
     Document(Value),
+    /// A rank should give its next requests (rank 0).
+    WantDetails { rank: u32 },
+    /// Some requests of this rank, for rank 0.
+    Details {
+        lines: String,
+        is_last: bool,
+        missing: Option<String>,
+    },
     /// The run is over for all (rank 0).
     End(Ending),
     /// This process ends without a result.

@@ -18,6 +18,8 @@ pub struct CoordinateConfig {
     /// How long ranks wait for each other before anything is sent.
     pub wait: Nanos,
     pub on_loss: OnLoss,
+    /// Rank 0 writes the requests of all ranks into its document.
+    pub gather_details: bool,
 }
 
 impl CoordinateConfig {

@@ -1,6 +1,6 @@
 //! The merged document, made from its parts.
 
-use crate::config::reread;
+use crate::config::{Config, reread};
 use crate::error::{ExitCode, Reason};
 use crate::merge::belong::{self, check, listed};
 use crate::merge::{LiveJudged, Part, figures, timeline, verdict};
@@ -41,11 +41,8 @@ pub fn merge_live(parts: &mut [Part], partial: bool, live: Option<&LiveJudged>) 
     let steady = phases.as_ref().map_or(&series, |phases| &phases.steady);
     let pairs = figures::pairs(parts, &plan)?;
     let found = pairs.as_ref().map(PairEvidence::findings);
-    let thresholds = verdict::thresholds(&plan, parts, (&series, steady), duration, found.as_ref());
-    let (thresholds, steps) = match live {
-        Some(live) => live.complete(thresholds),
-        None => (thresholds, None),
-    };
+    let all = (series.as_slice(), steady.as_slice());
+    let (thresholds, steps) = verdict::judged(&plan, parts, all, duration, found.as_ref(), live);
     let occurred = verdict::occurred(parts);
     let grouping = Grouping::from_plan(&plan);
     let warmups = parts.iter().filter_map(|part| part.document.warmup);
@@ -98,12 +95,15 @@ pub fn merge_live(parts: &mut [Part], partial: bool, live: Option<&LiveJudged>) 
     };
     result.warnings = warnings(&result, parts, &missing, times.skew);
     order_warnings(&mut result);
-    let required = Required {
+    result.conclude(&config.analysis, required(&config), occurred);
+    Ok(result)
+}
+
+fn required(config: &Config) -> Required {
+    Required {
         fit: config.require_fit,
         decided: config.require_decided,
-    };
-    result.conclude(&config.analysis, required, occurred);
-    Ok(result)
+    }
 }
 
 /// Returns the pace of the trace of which each part replayed its share; `None` if there is none.

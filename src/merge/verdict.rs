@@ -51,9 +51,26 @@ impl LiveJudged {
     }
 }
 
+/// Judges the thresholds on all requests, and adds what was judged while the load went on. `series` and `steady` are as
+/// in [`thresholds`].
+pub fn judged(
+    plan: &Plan,
+    parts: &[Part],
+    (series, steady): (&[SeriesTotals], &[SeriesTotals]),
+    duration: Nanos,
+    pairs: Option<&PairFindings>,
+    live: Option<&LiveJudged>,
+) -> (Vec<ThresholdResult>, Option<StepsResult>) {
+    let results = thresholds(plan, parts, (series, steady), duration, pairs);
+    match live {
+        Some(live) => live.complete(results),
+        None => (results, None),
+    }
+}
+
 /// Judges the thresholds on all requests. `series` and `steady` have one entry for each kind of the plan, all parts
 /// together: of all requests, and of those of the steady part.
-pub fn thresholds(
+fn thresholds(
     plan: &Plan,
     parts: &[Part],
     (series, steady): (&[SeriesTotals], &[SeriesTotals]),

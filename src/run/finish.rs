@@ -122,7 +122,7 @@ fn text_of_end(result: &RunResult, full: bool, (files, beside): (&OutputFiles, &
 }
 
 /// Writes the documents, then what is beside them. Returns the names of what was written.
-fn write(
+pub(super) fn write(
     result: &RunResult,
     (files, beside): (&OutputFiles, &Beside),
     spooled: Option<&Spooled>,

@@ -1,11 +1,15 @@
 //! The end of a run of several ranks: each has its result, and rank 0 makes the whole of them.
 
+mod details;
+
 use std::collections::BTreeMap;
 use std::io::Cursor;
+use std::path::PathBuf;
 
 use serde_json::Value;
 use time::OffsetDateTime;
 
+use super::finish::write;
 use super::ranks::{Ranks, own_path};
 use crate::cli::RunArgs;
 use crate::config::Config;
@@ -13,7 +17,7 @@ use crate::coordination::Ending;
 use crate::coordinator::Command;
 use crate::error::{ExitCode, Failure, Reason};
 use crate::merge::{LiveJudged, Part, imbalance, merge_live};
-use crate::output::{self, OutputFiles, View};
+use crate::output::{self, OutputFiles, Spooled, View};
 use crate::result::RunResult;
 use crate::run::Finished;
 use crate::run::beside::Beside;
@@ -21,6 +25,8 @@ use crate::run::beside::Beside;
 /// The files of a run: those of this process, and those of the whole, which rank 0 writes.
 pub struct Files {
     pub own: OutputFiles,
+    /// The document of this rank of several.
+    own_path: Option<PathBuf>,
     pub beside: Beside,
     pub whole: Option<(OutputFiles, Beside)>,
 }
@@ -33,8 +39,12 @@ impl Files {
         let Some(coordinate) = &config.run.coordinate else {
             let own = OutputFiles::prepare(output, results)?;
             let beside = Beside::of_run(args, &own)?;
-            let whole = None;
-            return Ok(Files { own, beside, whole });
+            return Ok(Files {
+                own,
+                own_path: None,
+                beside,
+                whole: None,
+            });
         };
         let rank = coordinate.shard.index();
         let own = output.and_then(|output| own_path(output, rank));
@@ -42,12 +52,16 @@ impl Files {
             0 => {
                 let files = OutputFiles::prepare(output, results)?;
                 let beside = Beside::of_run(args, &files)?;
+                if coordinate.gather_details {
+                    files.check_spool()?;
+                }
                 Some((files, beside))
             }
             _ => None,
         };
         Ok(Files {
             own: OutputFiles::prepare(own.as_deref(), results.filter(|_| rank > 0))?,
+            own_path: own,
             beside: Beside::default(),
             whole,
         })
@@ -67,8 +81,8 @@ impl Files {
     }
 }
 
-/// Ends a run: of several ranks, rank 0 makes the whole. `own` is what this process has measured, and `live` what rank 0
-/// has judged on the whole.
+/// Ends a run: of several ranks, rank 0 makes the whole. `own` is what this process has measured, and `live` what rank
+/// 0 has judged on the whole.
 pub fn conclude(
     ranks: Option<&Ranks>,
     files: &Files,
@@ -80,15 +94,16 @@ pub fn conclude(
         (None, _) => finished,
         (Some(ranks), Some(whole)) => {
             let own = (finished, &own, live.as_ref());
-            of_whole(ranks, whole, own, (full, in_a_hurry), say)
+            of_whole(ranks, (whole, files), own, (full, in_a_hurry), say)
         }
-        (Some(ranks), None) => of_member(ranks, (finished, &own), in_a_hurry, say),
+        (Some(ranks), None) => of_member(ranks, files, (finished, &own), in_a_hurry, say),
     }
 }
 
 /// Gives rank 0 the result. This rank ends well if its part did: the verdict is rank 0's to give.
 fn of_member(
     ranks: &Ranks,
+    files: &Files,
     (mut finished, own): (Finished, &RunResult),
     in_a_hurry: bool,
     say: &mut dyn FnMut(&str),
@@ -99,7 +114,7 @@ fn of_member(
         return finished;
     }
     let requests = own.totals.requests;
-    if !ranks.deliver(document, say) {
+    if !ranks.deliver(document, files.own_path.as_deref(), say) {
         let why = ranks.lost().remove(&0);
         let why = why.unwrap_or_else(|| "it ended without a verdict".to_owned());
         let hint = "the result of this rank alone is in its own file; `merge` joins those of all ranks";
@@ -138,15 +153,16 @@ fn of_member(
 /// Joins the results of all ranks, writes the whole, and gives the verdict.
 fn of_whole(
     ranks: &Ranks,
-    (files, beside): &(OutputFiles, Beside),
+    (whole, all): (&(OutputFiles, Beside), &Files),
     (mut finished, own, live): (Finished, &RunResult, Option<&LiveJudged>),
     (full, in_a_hurry): (bool, bool),
     say: &mut dyn FnMut(&str),
 ) -> Finished {
+    let (files, beside) = whole;
     let mut documents = ranks.results(!in_a_hurry, say);
     documents.insert(0, serde_json::to_value(own).unwrap_or(Value::Null));
-    let result = match join(ranks, documents, live) {
-        Ok(result) => result,
+    let (mut result, parts) = match join(ranks, documents, live) {
+        Ok(joined) => joined,
         Err(reason) => {
             let hint = "each rank has its own document: `merge` joins them";
             let reason = Reason::new(format!("the ranks' results cannot be joined: {reason}")).hint(hint);
@@ -156,18 +172,24 @@ fn of_whole(
             return finished;
         }
     };
+    let spooled = match ranks.config.gather_details {
+        true if in_a_hurry => {
+            result
+                .warnings
+                .push(details::warning("a second signal ended the run"));
+            None
+        }
+        true => gather(ranks, (whole, all), &parts, (&mut result, &mut finished), say),
+        false => None,
+    };
+    result.summary = output::summary(&result, &View::plain(false));
     finished
         .errors
         .retain(|error| error.exit != ExitCode::NothingSucceeded);
     if result.run.exit_code == ExitCode::NothingSucceeded {
         finished.errors.extend(result.failure());
     }
-    let mut saved = Vec::new();
-    let (written, unwritten) = files.write(&result, None);
-    saved.extend(written);
-    finished.errors.extend(unwritten);
-    let (written, _) = beside.write_run(&result, None, &mut finished.errors);
-    saved.extend(written);
+    let saved = write(&result, (files, beside), spooled.as_ref(), &mut finished.errors);
     let exits = finished.errors.iter().map(|failure| failure.exit);
     finished.exit = ExitCode::combine(&exits.chain([result.run.exit_code]).collect::<Vec<_>>());
     finished.standard_output_taken = files.use_standard_output() || beside.uses_standard_output();
@@ -181,12 +203,37 @@ fn of_whole(
     finished
 }
 
-/// Joins the documents of the ranks that are there.
+/// Gathers the requests of all ranks. What cannot be gathered is a warning, and what cannot be written a failure: the
+/// ranks have theirs.
+fn gather(
+    ranks: &Ranks,
+    ((files, beside), all): (&(OutputFiles, Beside), &Files),
+    parts: &[Part],
+    (result, finished): (&mut RunResult, &mut Finished),
+    say: &mut dyn FnMut(&str),
+) -> Option<Spooled> {
+    let place = files.spool_path().or_else(|| beside.spool_path());
+    match details::gather(ranks, all.own_path.as_deref(), place, parts, say) {
+        Ok((spooled, warning)) => {
+            result.warnings.extend(warning);
+            Some(spooled)
+        }
+        Err(failure) => {
+            result
+                .warnings
+                .push(details::warning("they could not be written"));
+            finished.errors.push(failure);
+            None
+        }
+    }
+}
+
+/// Joins the documents of the ranks that are there. Returns them as well, in the order of the ranks.
 fn join(
     ranks: &Ranks,
     documents: BTreeMap<u32, Value>,
     live: Option<&LiveJudged>,
-) -> Result<RunResult, Reason> {
+) -> Result<(RunResult, Vec<Part>), Reason> {
     let mut parts = Vec::new();
     for (rank, document) in documents {
         let bytes = serde_json::to_vec(&document).map_err(|e| Reason::new(e.to_string()))?;
@@ -214,6 +261,5 @@ fn join(
             .message
             .push_str(&format!("; lost were {}", lost.join(", ")));
     }
-    result.summary = output::summary(&result, &View::plain(false));
-    Ok(result)
+    Ok((result, parts))
 }

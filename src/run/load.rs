@@ -321,14 +321,7 @@ impl Passes {
             }
             Role::Measured => {
                 let begun = t0.saturating_sub(books.origin.unwrap_or(t0));
-                let rss: Vec<(Nanos, u64)> = ready
-                    .managed
-                    .samples()
-                    .rss_over_time()
-                    .into_iter()
-                    .filter(|(at, _)| (begun..=begun + duration).contains(at))
-                    .map(|(at, bytes)| (at - begun, bytes))
-                    .collect();
+                let rss = resident_bytes(ready, begun, duration);
                 let pairs = matches!(pass.plan.assignment, Assignment::Paired(_));
                 let pairs = pairs.then(|| aggregator.pairs().findings());
                 let judged = judge.finish(duration, &rss, pairs.as_ref());
@@ -381,6 +374,15 @@ impl Passes {
             wall_offset,
         }
     }
+}
+
+/// Returns the resident bytes of managed servers during a pass that began at `begun`, over its time.
+fn resident_bytes(ready: &Ready, begun: Nanos, duration: Nanos) -> Vec<(Nanos, u64)> {
+    let samples = ready.managed.samples().rss_over_time().into_iter();
+    samples
+        .filter(|(at, _)| (begun..=begun + duration).contains(at))
+        .map(|(at, bytes)| (at - begun, bytes))
+        .collect()
 }
 
 fn judged_without_load(plan: &Plan) -> Judged {

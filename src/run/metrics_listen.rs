@@ -12,6 +12,7 @@ use crate::units::{MINUTE, Nanos, format_duration};
 
 use super::load::Load;
 use super::push::view;
+use super::ranks::{Ranks, shows_figures};
 
 /// The longest time that a finished run waits for a scraper that has asked before. It is the interval of a Prometheus
 /// whose configuration names none, so that its next scrape is within it.
@@ -22,10 +23,12 @@ const UNTIL_READ_MAX: Nanos = MINUTE;
 pub fn start(
     config: &Config,
     plan: &Plan,
+    ranks: Option<&Ranks>,
     quiet: bool,
     console: &Console,
 ) -> Result<Option<MetricsListener>, Failure> {
-    let Some(listen) = &config.run.metrics_listen else {
+    let listen = config.run.metrics_listen.as_ref();
+    let Some(listen) = listen.filter(|_| shows_figures(ranks)) else {
         return Ok(None);
     };
     let listener = MetricsListener::start(listen.address, view(config, plan))
@@ -34,6 +37,13 @@ pub fn start(
         console.say(&format!("metrics http://{}/metrics", listener.address()));
     }
     Ok(Some(listener))
+}
+
+/// Takes the plan as it was found, and moves the thread that answers to a CPU away from the workers.
+pub fn begin(listener: &mut Option<MetricsListener>, config: &Config, plan: &Plan, cpu: usize) {
+    if let Some(listener) = listener {
+        listener.begin(view(config, plan), cpu);
+    }
 }
 
 /// Shows the figures of the whole run from now on. Returns what goes on answering when the run has been reported.

@@ -89,13 +89,7 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
     notice::announce_shard(&plan, &mut note);
     let gateway = push::gateway(&config)?;
     let ranks = Ranks::join(&config, args, &mut note)?;
-    // Rank 0 has the figures of all ranks: from the others they would count twice.
-    let shows_figures = ranks.as_ref().is_none_or(Ranks::is_first);
-    let gateway = gateway.filter(|_| shows_figures);
-    let mut scraped = match shows_figures {
-        true => metrics_listen::start(&config, &plan, args.quiet, console)?,
-        false => None,
-    };
+    let mut scraped = metrics_listen::start(&config, &plan, ranks.as_ref(), args.quiet, console)?;
     let mut ready = setup::set_up(&config, &plan, args, &mut note)?;
     // Both are asked, whatever the first one says.
     if models::adopt(&mut config, &ready.models) | setup::choose_tag(&mut config) {
@@ -105,10 +99,8 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
     tokenizer::measure(&config, &mut plan, &mut ready, &mut note)?;
     let plan = Arc::new(plan);
     pin_to(ready.cpus.reporter, ranks.as_ref(), console);
-    if let Some(scraped) = &mut scraped {
-        scraped.begin(push::view(&config, &plan), ready.cpus.reporter);
-    }
-    let pusher = push::start(gateway, &config, &plan, args.quiet)?;
+    metrics_listen::begin(&mut scraped, &config, &plan, ready.cpus.reporter);
+    let pusher = push::start(gateway, &config, &plan, ranks.as_ref(), args.quiet)?;
     let screen = progress::screen(args, console);
     let books = Books {
         spool: spool(files.of_process(), &ready, &plan, &mut say)?,

@@ -10,6 +10,7 @@ use crate::result::Pushes;
 use crate::tls::TlsOptions;
 
 use super::load::Load;
+use super::ranks::{Ranks, shows_figures};
 use crate::error::Failure;
 use crate::signals::Signals;
 
@@ -32,8 +33,10 @@ pub fn start(
     gateway: Option<Gateway>,
     config: &Config,
     plan: &Plan,
+    ranks: Option<&Ranks>,
     quiet: bool,
 ) -> Result<Option<Pusher>, Failure> {
+    let gateway = gateway.filter(|_| shows_figures(ranks));
     let (Some(gateway), Some(push)) = (gateway, &config.push) else {
         return Ok(None);
     };

@@ -1,5 +1,7 @@
 //! A run of several ranks: waits for the others, begins with them, and hears of them during the load.
 
+mod results;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -39,6 +41,9 @@ pub enum Reaction {
     Snapshot(PartFigures),
     /// Rank 0 has taken the last snapshot of this rank.
     Taken,
+    /// Rank 0 wants the next requests of this rank.
+    WantDetails,
+    Details(GivenDetails),
     Stop(Stop),
     Abort,
     Over(Failure),
@@ -53,6 +58,16 @@ pub struct PartFigures {
     pub until: Nanos,
     pub is_last: bool,
     pub figures: Value,
+}
+
+/// Some requests of another rank, one on each line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GivenDetails {
+    rank: u32,
+    lines: String,
+    is_last: bool,
+    /// Why some are missing.
+    missing: Option<String>,
 }
 
 /// How a pass begins.
@@ -93,7 +108,7 @@ impl Ranks {
         let Some(coordinate) = &config.run.coordinate else {
             return Ok(None);
         };
-        check(args)?;
+        check(config, args, coordinate.gather_details)?;
         let coordination = Coordination::start(coordinate, agreed(config, None, None), difference_of)?;
         let ranks = Ranks {
             coordination,
@@ -252,8 +267,6 @@ impl Ranks {
                 state.hosts.insert(rank, host);
                 Reaction::Say(text)
             }
-            Event::There => Reaction::There,
-            Event::Begin { at, wall_offset } => Reaction::Begin { at, wall_offset },
             Event::Stop(why) => {
                 if let Stop::Lost { rank, why } = &why {
                     state.lost.insert(*rank, why.clone());
@@ -263,7 +276,6 @@ impl Ranks {
                     false => Reaction::Stop(why),
                 }
             }
-            Event::Abort => Reaction::Abort,
             Event::Lost { rank, why } => {
                 let text = format!("rank {rank} was lost: {}; the others go on", one_line(&why));
                 state.lost.insert(rank, why);
@@ -281,20 +293,6 @@ impl Ranks {
                 let reason = Reason::new(what).hint(hint).at("--coordinate", 0);
                 Reaction::Over(Failure::new(exit, reason))
             }
-            Event::Snapshot {
-                rank,
-                pass,
-                until,
-                is_last,
-                figures,
-            } => Reaction::Snapshot(PartFigures {
-                rank,
-                pass,
-                until,
-                is_last,
-                figures,
-            }),
-            Event::Taken => Reaction::Taken,
             Event::Document { rank, document } => {
                 state.documents.insert(rank, document);
                 Reaction::Nothing
@@ -303,6 +301,13 @@ impl Ranks {
                 state.verdict = Some(exit);
                 Reaction::Nothing
             }
+            Event::There
+            | Event::Begin { .. }
+            | Event::Snapshot { .. }
+            | Event::Taken
+            | Event::WantDetails
+            | Event::Details { .. }
+            | Event::Abort => passed_on(event),
         }
     }
 
@@ -340,49 +345,48 @@ impl Ranks {
             None => format!("rank {rank}"),
         }
     }
+}
 
-    /// Waits for the results of all ranks that are left, and returns what has arrived.
-    pub fn results(&self, wait: bool, say: &mut dyn FnMut(&str)) -> BTreeMap<u32, Value> {
-        while wait && !self.missing_results().is_empty() {
-            match self.events().recv() {
-                Ok(event) => match self.take(event) {
-                    Reaction::Say(text) => say(&text),
-                    Reaction::Stop(why) => say(&one_line(&why.to_string())),
-                    _ => {}
-                },
-                Err(_) => break,
-            }
-        }
-        std::mem::take(&mut self.state.borrow_mut().documents)
+/// Returns what an event says of which nothing is kept.
+fn passed_on(event: Event) -> Reaction {
+    match event {
+        Event::There => Reaction::There,
+        Event::Begin { at, wall_offset } => Reaction::Begin { at, wall_offset },
+        Event::Snapshot {
+            rank,
+            pass,
+            until,
+            is_last,
+            figures,
+        } => Reaction::Snapshot(PartFigures {
+            rank,
+            pass,
+            until,
+            is_last,
+            figures,
+        }),
+        Event::Taken => Reaction::Taken,
+        Event::WantDetails => Reaction::WantDetails,
+        Event::Details {
+            rank,
+            lines,
+            is_last,
+            missing,
+        } => Reaction::Details(GivenDetails {
+            rank,
+            lines,
+            is_last,
+            missing,
+        }),
+        Event::Abort => Reaction::Abort,
+        _ => Reaction::Nothing,
     }
+}
 
-    fn missing_results(&self) -> Vec<u32> {
-        let state = self.state.borrow();
-        let ranks = 1..self.config.shard.count();
-        let open = ranks.filter(|rank| !state.lost.contains_key(rank) && !state.documents.contains_key(rank));
-        open.collect()
-    }
-
-    /// Gives rank 0 the result of this one, and waits until it has it and all others. Returns false if rank 0 was lost.
-    pub fn deliver(&self, document: Value, say: &mut dyn FnMut(&str)) -> bool {
-        self.ask(Command::Document(document));
-        loop {
-            if self.state.borrow().verdict.is_some() {
-                return true;
-            }
-            if self.state.borrow().lost.contains_key(&0) {
-                return false;
-            }
-            match self.events().recv() {
-                Ok(event) => match self.take(event) {
-                    Reaction::Say(text) => say(&text),
-                    Reaction::Over(_) | Reaction::Abort => return false,
-                    _ => {}
-                },
-                Err(_) => return false,
-            }
-        }
-    }
+/// Returns whether this process gives Prometheus figures: rank 0 has those of all ranks, and from the others they would
+/// count twice.
+pub fn shows_figures(ranks: Option<&Ranks>) -> bool {
+    ranks.is_none_or(Ranks::is_first)
 }
 
 /// Returns the failure of a rank that was lost.
@@ -402,18 +406,35 @@ fn agreed(config: &Config, token_counts: Option<String>, kernel_stamps: Option<b
 }
 
 /// Refuses what several ranks cannot do.
-fn check(args: &RunArgs) -> Result<(), Failure> {
+fn check(config: &Config, args: &RunArgs, gathers: bool) -> Result<(), Failure> {
+    if gathers {
+        check_gathering(config)?;
+    }
     let (what, hint) = if args.sharding.start_at.is_some() {
         let what = "contradicts `--start-at`: the ranks agree on the instant themselves";
         (what.to_owned(), "remove one of them")
-    } else if kept(&args.exports) > Needs::Figures {
+    } else if kept(&args.exports) > Needs::Figures && !gathers {
         let what = "an export of single requests cannot be made: they stay with the ranks";
-        let hint = "add `--details`, and export each rank's own document with `show`, or run on one host";
+        let hint = "add `--details` and `--gather-details`, which writes them into rank 0's document";
         (what.to_owned(), hint)
     } else {
         return Ok(());
     };
     Err(Mistakes::from(Reason::new(what).hint(hint).at("--coordinate", 0)).into())
+}
+
+/// Refuses to gather what no rank will have.
+fn check_gathering(config: &Config) -> Result<(), Failure> {
+    let output = config.run.output.as_deref();
+    let reason = if !config.run.details {
+        Reason::new("there are no details to gather").hint("add `--details`")
+    } else if output.and_then(|output| own_path(output, 0)).is_none() {
+        let hint = "add `--output FILE`: each rank keeps its own part beside it";
+        Reason::new("the ranks have no files with their details").hint(hint)
+    } else {
+        return Ok(());
+    };
+    Err(Mistakes::from(reason.at("--gather-details", 0)).into())
 }
 
 /// Lists ranks, for example as `ranks 1, 3 and 7 more`.

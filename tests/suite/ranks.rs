@@ -7,6 +7,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::path::Path;
 
+mod details;
 mod live;
 
 const SECRET: &str = "a secret of the tests";
@@ -358,4 +359,10 @@ fn wrong_settings_are_refused_with_the_next_step() {
     refused(&["--coordinate", "192.0.2.1:7117"], &elsewhere, 104).one_error("is no address of this host");
     refused(&["--wait-for-ranks", "0s"], &[], 104).one_error("--wait-for-ranks");
     refused(&["--on-rank-loss", "panic"], &[], 2).one_error("--on-rank-loss");
+    refused(&["--gather-details"], &[], 104).one_error("has no effect without `--coordinate`");
+    let first = [secret, ("SLURM_PROCID", "0"), ("SLURM_NTASKS", "4")];
+    let here = ["--coordinate", "127.0.0.1:0", "--gather-details"];
+    refused(&here, &first, 104).one_error("there are no details to gather");
+    let without_file = [&here[..], &["--export", "vllm=/dev/null"]].concat();
+    refused(&without_file, &first, 104).one_error("the ranks have no files with their details");
 }

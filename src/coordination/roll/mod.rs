@@ -92,6 +92,13 @@ pub enum Notice {
         rank: u32,
         document: Value,
     },
+    /// Some requests of a rank, which were wanted.
+    Details {
+        rank: u32,
+        lines: String,
+        is_last: bool,
+        missing: Option<String>,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -251,6 +258,11 @@ impl Roll {
                 seat.is_done = true;
                 self.tell(Notice::Document { rank, document });
             }
+            Message::Details {
+                lines,
+                is_last,
+                missing,
+            } => self.take_details(rank, lines, is_last, missing),
             Message::Leave { why } => self.lose(rank, why),
             _ => self.lose(rank, "it said what only rank 0 says".to_owned()),
         }

@@ -1,4 +1,5 @@
-//! The snapshots of the other ranks: each is taken once, and none is missing.
+//! What the other ranks measure: snapshots of their figures, each of which is taken once and none is missing, and their
+//! requests when all is over.
 
 use super::{Notice, Output, Phase, Roll, Seat};
 use crate::coordination::Message;
@@ -58,5 +59,34 @@ impl Roll {
     /// Loses a rank whose figures cannot be read.
     pub fn unreadable(&mut self, rank: u32, why: &str) {
         self.lose(rank, format!("its figures cannot be read: {why}"));
+    }
+
+    /// Asks a rank that has given its result for its requests, those that follow on what it has given of them. Until
+    /// the last of them it can be lost again.
+    pub fn want_details(&mut self, rank: u32) {
+        match self.seats.get_mut(&rank) {
+            Some(seat) => {
+                seat.is_done = false;
+                self.out.push(Output::Send(seat.link, Message::WantDetails));
+            }
+            None => self.tell(Notice::Details {
+                rank,
+                lines: String::new(),
+                is_last: true,
+                missing: Some("it was lost".to_owned()),
+            }),
+        }
+    }
+
+    pub(super) fn take_details(&mut self, rank: u32, lines: String, is_last: bool, missing: Option<String>) {
+        if let Some(seat) = self.seats.get_mut(&rank) {
+            seat.is_done |= is_last;
+        }
+        self.tell(Notice::Details {
+            rank,
+            lines,
+            is_last,
+            missing,
+        });
     }
 }

@@ -93,10 +93,8 @@ impl Load {
                     is_last,
                     figures,
                     ..
-                } => {
-                    if self.reach.take(*rank, *until, *is_last) {
-                        self.sum += figures.as_u64().unwrap();
-                    }
+                } if self.reach.take(*rank, *until, *is_last) => {
+                    self.sum += figures.as_u64().unwrap();
                 }
                 Notice::Lost { rank, .. } => self.reach.lose(*rank),
                 _ => {}
@@ -268,4 +266,51 @@ fn a_pass_begins_without_the_rank_that_was_lost_before_it() {
     load.simulation.kill(2);
     load.simulation.run(SECOND);
     assert_eq!(load.simulation.told(is_begin).len(), 2);
+}
+
+#[test]
+fn details_come_when_they_are_wanted_and_a_rank_can_be_lost_before_the_last() {
+    let mut load = Load::begin(OnLoss::Continue);
+    for peer in load.simulation.peers.values_mut() {
+        peer.member.document(json!({}));
+    }
+    load.simulation.run(SECOND);
+    assert!(load.simulation.roll.outstanding().is_empty());
+    for rank in 1..3 {
+        load.simulation.roll.want_details(rank);
+    }
+    load.simulation.run(SECOND);
+    let simulation = &mut load.simulation;
+    assert_eq!(simulation.peers[&1].heard.last().unwrap().1, Heard::WantDetails);
+    let first = simulation.peers.get_mut(&1).unwrap();
+    first.member.details("{}\n".to_owned(), true, None);
+    simulation.run(SECOND);
+    simulation.kill(1);
+    simulation.kill(2);
+    simulation.run(SECOND);
+    let lost = simulation.told(is_lost);
+    assert!(
+        matches!(lost.as_slice(), [Notice::Lost { rank: 2, .. }]),
+        "{lost:?}"
+    );
+    simulation.roll.want_details(2);
+    simulation.drain();
+    let is_details = |notice: &Notice| matches!(notice, Notice::Details { .. });
+    let details = simulation.told(is_details);
+    let [
+        Notice::Details {
+            rank: 1,
+            missing: None,
+            ..
+        },
+        Notice::Details {
+            rank: 2,
+            missing: Some(why),
+            ..
+        },
+    ] = details.as_slice()
+    else {
+        panic!("{details:?}");
+    };
+    assert_eq!(why, "it was lost");
 }

@@ -59,7 +59,12 @@ impl<'a> Listener<'a> {
                     together.taken();
                 }
             }
-            Reaction::Nothing | Reaction::There | Reaction::Begin { .. } => {}
+            // Requests are given when the load is over.
+            Reaction::Nothing
+            | Reaction::There
+            | Reaction::Begin { .. }
+            | Reaction::WantDetails
+            | Reaction::Details(_) => {}
         }
         if let Some(together) = &mut self.together {
             together.lose();

@@ -12,7 +12,7 @@ fn a_threshold_of_the_whole_ends_the_load_of_all_ranks() {
     let profile = dir.write("profile.yaml", &format!("{LONG}{MIX}thresholds: {{ {rule} }}\n"));
     let output = dir.path("out.json");
     let target = url(&mock);
-    let team = team(4, &[&profile, "--target", &target, "-o", &output]);
+    let team = team(4, &[&profile, "--target", &target, "-o", &output, "--cores", "1"]);
     for (number, run) in team.into_iter().enumerate() {
         let ended = run.wait().expect(if number == 0 { 99 } else { 0 });
         assert!(
@@ -60,7 +60,14 @@ fn what_rank_0_shows_are_the_figures_of_all_ranks() {
     let profile = dir.write("profile.yaml", &text);
     let output = dir.path("out.json");
     let target = url(&mock);
-    let listen = ["--metrics-listen", "127.0.0.1:0", "--metrics-linger", "10m"];
+    let listen = [
+        "--metrics-listen",
+        "127.0.0.1:0",
+        "--metrics-linger",
+        "10m",
+        "--cores",
+        "1",
+    ];
     let words = [
         &[profile.as_str(), "--target", &target, "-o", &output][..],
         &listen,
@@ -115,6 +122,8 @@ fn a_rank_that_falls_silent_is_known_within_seconds_and_named_in_the_document() 
         &output,
         "--on-rank-loss",
         "continue",
+        "--cores",
+        "1",
     ];
     let mut team = team(3, &words);
     wait_until("requests are made", || mock_requests(mock.address) > 50);
