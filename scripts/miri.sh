@@ -2,17 +2,21 @@
 # Runs the unit tests of rooms that know no sockets and no clocks under Miri, which notices undefined behaviour, reads of
 # memory that nobody wrote, and overflow. Ends with a line for each room; exit status 1 if one failed.
 #
-# usage: scripts/miri.sh [ROOM…]     (a module of src, such as http1 or api::fast; all that it can run)
+# usage: scripts/miri.sh [ROOM…]     (modules of src, such as http1 or units::rate; without, all of its list)
 #
 # It needs a nightly compiler with Miri, and says so where it is missing; INSTALL=1 installs it:
 #   rustup toolchain install nightly --profile minimal --component miri,rust-src
-# What was printed stays in target/miri. Random tests run four cases each, since Miri is some hundred times slower.
+# What was printed stays in target/miri. Random tests run four cases each, since Miri is some hundred times slower; a room
+# that takes longer than 20 minutes has failed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-usage() { sed -n '2,9s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,10s/^# \{0,1\}//p' "$0"; }
 case ${1-} in -h | --help) usage; exit 0 ;; esac
-rooms=(sse http1 json units stats prometheus exposition rank coordination)
+rooms=(
+    sse http1 json prometheus exposition::text units::duration units::figures units::masks units::rate stats lengths rank
+    coordination::frame coordination::offset error::safe_text
+)
 [ $# -eq 0 ] || rooms=("$@")
 
 if [ -n "${INSTALL-}" ]; then
@@ -32,7 +36,7 @@ echo "building ..." >&2
 cargo +nightly miri test --locked --lib --no-run >target/miri/build.log 2>&1 || { tail -20 target/miri/build.log >&2; exit 1; }
 
 failed=0
-printf '%-16s %8s %8s %8s\n' room passed failed ignored
+printf '%-20s %8s %8s %8s\n' room passed failed ignored
 for room in "${rooms[@]}"; do
     log=target/miri/${room//::/-}.log
     # A filter finds what it is any part of: the names of this room alone.
@@ -43,10 +47,10 @@ for room in "${rooms[@]}"; do
         exit 2
     fi
     status=0
-    cargo +nightly miri test --locked --lib -- --exact "${tests[@]}" >"$log" 2>&1 || status=$?
+    timeout 1200 cargo +nightly miri test --locked --lib -- --exact "${tests[@]}" >"$log" 2>&1 || status=$?
     counts=$(sed -n 's/^test result: .* \([0-9]*\) passed; \([0-9]*\) failed; \([0-9]*\) ignored.*/\1 \2 \3/p' "$log")
     # shellcheck disable=SC2086
-    printf '%-16s %8s %8s %8s\n' "$room" ${counts:-? ? ?}
+    printf '%-20s %8s %8s %8s\n' "$room" ${counts:-? ? ?}
     if [ "$status" -ne 0 ]; then
         failed=1
         grep -m3 -A4 'panicked at\|error: Undefined Behavior\|error: unsupported' "$log" | sed 's/^/    /' || tail -5 "$log"

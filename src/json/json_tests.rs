@@ -212,6 +212,7 @@ impl Read for Endless {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "reads megabytes")]
 fn an_endless_value_is_refused_at_the_limit() {
     for (head, unit) in [
         (&b"{\"x\": ["[..], &b"[],"[..]),
