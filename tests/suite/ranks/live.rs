@@ -37,19 +37,15 @@ fn a_threshold_of_the_whole_ends_the_load_of_all_ranks() {
         (&json!(false), &Value::Null)
     );
     let (observed, all) = (
-        threshold["observed"].as_u64(),
-        found["totals"]["requests"].as_u64(),
+        threshold["observed"].as_f64(),
+        found["totals"]["requests"].as_f64(),
     );
     assert!(
-        observed >= Some(300) && observed <= all,
+        observed >= Some(300.0) && observed <= all,
         "the figure at that time: {observed:?} of {all:?}"
     );
     let lasted = found["run"]["duration_seconds"].as_f64().unwrap();
     assert!((2.0..60.0).contains(&lasted), "{lasted}");
-    assert_eq!(
-        found["totals"]["interrupted"], 0,
-        "requests in flight had their time"
-    );
 }
 
 #[test]
