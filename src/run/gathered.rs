@@ -10,10 +10,10 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::finish::write;
-use super::ranks::{Ranks, own_path};
+use super::ranks::{Ranks, lost, own_path};
 use crate::cli::RunArgs;
 use crate::config::Config;
-use crate::coordination::Ending;
+use crate::coordination::{Ending, OnLoss, Stop};
 use crate::coordinator::Command;
 use crate::error::{ExitCode, Failure, Reason};
 use crate::merge::{LiveJudged, Part, imbalance, merge_live};
@@ -189,6 +189,16 @@ fn of_whole(
     if result.run.exit_code == ExitCode::NothingSucceeded {
         finished.errors.extend(result.failure());
     }
+    let is_said = finished
+        .errors
+        .iter()
+        .any(|error| error.exit == ExitCode::RankLost);
+    if result.run.exit_code == ExitCode::RankLost
+        && !is_said
+        && let Some((rank, why)) = ranks.lost().pop_first()
+    {
+        finished.errors.push(lost(&Stop::Lost { rank, why }));
+    }
     let saved = write(&result, (files, beside), spooled.as_ref(), &mut finished.errors);
     let exits = finished.errors.iter().map(|failure| failure.exit);
     finished.exit = ExitCode::combine(&exits.chain([result.run.exit_code]).collect::<Vec<_>>());
@@ -248,6 +258,11 @@ fn join(
         return Err(Reason::new(failure.to_string()));
     }
     let lost = ranks.lost();
+    // One that is lost after its load, and before its result is here, is missing as well.
+    if ranks.config.on_loss == OnLoss::Stop && !lost.is_empty() {
+        result.run.exit_code = ExitCode::combine(&[result.run.exit_code, ExitCode::RankLost]);
+        result.run.verdict = result.run.exit_code.verdict().to_owned();
+    }
     let lost: Vec<String> = lost
         .iter()
         .map(|(rank, why)| format!("{}: {why}", ranks.name(*rank)))

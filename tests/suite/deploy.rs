@@ -302,6 +302,53 @@ fn manifests_and_recipes_start_runs_that_are_valid() {
 }
 
 #[test]
+fn the_pods_of_the_indexed_job_make_one_run() {
+    let (dir, server) = (Dir::new(), mock(mock_options()));
+    let manifest = text("deploy/kubernetes/many-hosts.yaml");
+    let set = variables(&manifest);
+    let (_, count) = set.iter().find(|(name, _)| name == "LLMLOAD_SHARDS").unwrap();
+    for key in ["completions", "parallelism"] {
+        assert!(manifest.contains(&format!("  {key}: {count}\n")), "{key}");
+    }
+    let (profile, output) = (dir.write("few.yaml", PROFILE), dir.path("run.json"));
+    // What Kubernetes sets in each pod, beside the variables of the manifest; names and Services are the cluster's.
+    let pod = |index: usize, coordinate: &str| {
+        let mut command = program();
+        command
+            .args([&profile, "--output", &output])
+            .envs(set.iter().cloned())
+            .env("LLMLOAD_TARGET_URL", format!("http://{}", server.address))
+            .env("LLMLOAD_COORDINATE", coordinate)
+            .env("LLMLOAD_COORDINATE_SECRET", "0123456789abcdef")
+            .env("JOB_COMPLETION_INDEX", index.to_string())
+            .env("HOSTNAME", format!("llmload-{index}"))
+            .env("KUBERNETES_SERVICE_HOST", "10.96.0.1")
+            .env("KUBERNETES_SERVICE_PORT", "443");
+        Live::spawn(&mut command)
+    };
+    let mut first = pod(0, "127.0.0.1:0");
+    first.wait_for_stderr(" for the others");
+    let said = first.stderr();
+    let address = said.split_once(" waits at ").unwrap().1;
+    let address = address.split_once(' ').unwrap().0;
+    let others: Vec<Live> = (1..count.parse().unwrap())
+        .map(|index| pod(index, address))
+        .collect();
+    for run in std::iter::once(first).chain(others) {
+        run.wait().expect(0);
+    }
+    let whole: Value = serde_json::from_slice(&std::fs::read(&output).unwrap()).unwrap();
+    assert_eq!(whole["run"]["merged"]["shards"].to_string(), *count);
+    assert_eq!(
+        (
+            whole["totals"]["requests"].as_u64(),
+            mock_requests(server.address)
+        ),
+        (Some(6), 6)
+    );
+}
+
+#[test]
 fn the_workload_of_llm_d_is_a_valid_profile() {
     let dir = Dir::new();
     let workload = text("deploy/llm-d-benchmark/profiles/llmload-uring/sanity_random.yaml.in");

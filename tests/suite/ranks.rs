@@ -9,6 +9,8 @@ use std::path::Path;
 
 mod details;
 mod live;
+mod losses;
+mod networks;
 
 const SECRET: &str = "a secret of the tests";
 const BY_USER: &str = "executor: per-vu-iterations\nvus: 8\niterations: 12\nmax_duration: 60s\n";
