@@ -43,7 +43,7 @@ pub(super) enum Attempt {
 pub(super) struct RequestState {
     pub target: u16,
     series: u16,
-    /// Where its figures go ([`Recorder::slot`]).
+    /// Where its figures go ([`crate::metrics::Recorder::slot`]).
     pub slot: u16,
     pub due: Nanos,
     ready: Nanos,
