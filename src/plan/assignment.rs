@@ -64,10 +64,15 @@ impl Plan {
     }
 
     /// Returns the most connections that one user has at once: one for each server, and for each request of a session
-    /// whose requests go out side by side.
+    /// whose requests go out side by side. A user who takes turns between servers, and closes after each request, has
+    /// one of them at a time.
     pub fn connections_per_user(&self) -> u32 {
-        self.servers_per_user()
-            .saturating_mul(self.workload.requests_per_user())
+        let takes_turns = matches!(self.assignment, Assignment::Weighted);
+        let servers = match takes_turns && self.connection.is_per_request() {
+            true => 1,
+            false => self.servers_per_user(),
+        };
+        servers.saturating_mul(self.workload.requests_per_user())
     }
 
     /// Returns the most connections at once, over all cores of this process.
