@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Holds this many streams at once for this long: ranks as one run (--coordinate) on one core, against as many mocks on
-# another, because a process may have fewer open files than that. Each stream lasts two minutes, with a token every two
+# another, because a process may have fewer open files than that. Each stream lasts two minutes, with a token every GAP
 # seconds, on a connection of its own; another follows it.
 #
-#   [RANKS=6] [SERVER_CPUS=0] [CLIENT_CPUS=1] [BIN=target/release/llmload-uring] scripts/hundred-thousand.sh [STREAMS] [SECONDS]
+#   [GAP=6] [RANKS=6] [SERVER_CPUS=0] [CLIENT_CPUS=1] [BIN=target/release/llmload-uring] scripts/hundred-thousand.sh [STREAMS] [SECONDS]
 #
 # (100000 and 600.) Prints what both sides used meanwhile, the figures of the merged document, and the mocks' own counts
 # of requests and tokens, which have to be equal to it for each mock. Exit status 1: they differ, a request failed, or

@@ -13,7 +13,9 @@ import tempfile
 import time
 import urllib.request
 
-GAP_SECONDS, TOKENS = 2, 60
+GAP_SECONDS = int(os.environ.get("GAP", "6"))
+# A stream lasts two minutes.
+TOKENS = max(1, 120 // GAP_SECONDS)
 # A ramp of so many streams a second: a connection costs both sides more than a token.
 RAMP_PER_SECOND = 1500
 # Beside its streams: files, rings, the coordinator.
