@@ -146,7 +146,7 @@ def judge(result, urls, exits):
     if totals["token_events"] != tokens:
         wrong.append("the mocks count other tokens")
     if totals["failed"] or totals["interrupted"] or totals["requests"] != totals["ok"]:
-        wrong.append(f"not all requests are ok: {result['outcomes']}")
+        wrong.append(f"not all requests are ok: {totals['by_outcome']}")
     return wrong
 
 
