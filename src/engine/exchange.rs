@@ -98,12 +98,16 @@ impl VuConnection {
         }
     }
 
-    /// Returns the reader of the connection's answers.
-    pub(super) fn reading(&mut self) -> &mut Reading {
+    /// Returns the reader of the connection's answers, and what decrypts them.
+    fn parts(&mut self) -> (&mut Reading, Option<&mut TlsConnection>) {
         match &mut self.reading {
-            Some(reading) => reading,
+            Some(reading) => (reading, self.tls.as_deref_mut()),
             None => unreachable!("a reader is lent only while its user waits"),
         }
+    }
+
+    fn reading(&mut self) -> &mut Reading {
+        self.parts().0
     }
 
     pub(super) fn reader(&mut self) -> &mut ResponseReader {
@@ -156,8 +160,7 @@ impl VuConnection {
 
     /// Counts the memory that the connection holds. Returns false if all connections together hold too much.
     fn has_memory(&mut self, core: &CoreState) -> bool {
-        let VuConnection { reading, tls, .. } = self;
-        let Some(reading) = reading else { return true };
+        let (reading, tls) = self.parts();
         reading.has_memory(core, tls.as_deref())
     }
 
@@ -314,11 +317,7 @@ impl VuConnection {
             let (outcome, done) = match received {
                 Received::Data(chunk) => {
                     let arrived = chunk.stamp;
-                    let VuConnection { reading, tls, .. } = self;
-                    let Some(reading) = reading else {
-                        unreachable!("a reader is lent only while its user waits")
-                    };
-                    let tls = tls.as_deref_mut();
+                    let (reading, tls) = self.parts();
                     if let Some(ending) = reading.read(core, chunk, tls, (request, &limits)) {
                         return self.finish(core, conn, ending);
                     }

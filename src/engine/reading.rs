@@ -61,13 +61,12 @@ impl Reading {
         &mut self,
         core: &CoreState,
         chunk: Chunk<'_>,
-        tls: Option<&mut TlsConnection>,
+        mut tls: Option<&mut TlsConnection>,
         (request, limits): (&mut RequestState, &Limits),
     ) -> Option<Ending> {
         #[cfg(debug_assertions)]
         super::sabotage::panic_reading(&request.id);
         let arrived = chunk.stamp;
-        let mut tls = tls;
         match self.read_chunk(core, chunk, tls.as_deref_mut(), request) {
             Progress::More if !self.has_memory(core, tls.as_deref()) => {
                 self.reader.instead(Place::Memory(core.memory.max() as u64));
