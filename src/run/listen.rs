@@ -308,21 +308,13 @@ impl<'a> Listener<'a> {
             self.judge(elapsed);
             self.hand_out(elapsed, false);
         }
-        match &mut self.together {
-            Some(together) => {
-                for name in together.behind(elapsed) {
-                    (self.say)(&format!(
-                        "{name} is behind with its figures: those of the whole wait for it"
-                    ));
-                }
-            }
-            None => self.show(elapsed, planned),
+        for name in self.together.iter_mut().flat_map(|it| it.behind(elapsed)) {
+            (self.say)(&format!(
+                "{name} is behind with its figures: those of the whole wait for it"
+            ));
         }
-        if self
-            .together
-            .as_ref()
-            .is_some_and(|together| together.whole.is_none())
-        {
+        // The seconds of the whole are shown when every rank has told of them.
+        if self.together.as_ref().is_none_or(|it| it.whole.is_none()) {
             self.show(elapsed, planned);
         }
         if self.stopped_by == StoppedBy::Plan
