@@ -122,11 +122,7 @@ fn of_member(
             ExitCode::RankLost,
             Reason::new(format!("rank 0 was lost: {why}")).hint(hint),
         );
-        if !finished
-            .errors
-            .iter()
-            .any(|error| error.exit == ExitCode::RankLost)
-        {
+        if !says_rank_lost(&finished) {
             finished.errors.push(failure);
         }
         finished.exit = ExitCode::combine(&[finished.exit, ExitCode::RankLost]);
@@ -148,6 +144,11 @@ fn of_member(
         ranks.config.shard.count()
     );
     finished
+}
+
+fn says_rank_lost(finished: &Finished) -> bool {
+    let mut errors = finished.errors.iter();
+    errors.any(|error| error.exit == ExitCode::RankLost)
 }
 
 /// Joins the results of all ranks, writes the whole, and gives the verdict.
@@ -189,12 +190,8 @@ fn of_whole(
     if result.run.exit_code == ExitCode::NothingSucceeded {
         finished.errors.extend(result.failure());
     }
-    let is_said = finished
-        .errors
-        .iter()
-        .any(|error| error.exit == ExitCode::RankLost);
     if result.run.exit_code == ExitCode::RankLost
-        && !is_said
+        && !says_rank_lost(&finished)
         && let Some((rank, why)) = ranks.lost().pop_first()
     {
         finished.errors.push(lost(&Stop::Lost { rank, why }));

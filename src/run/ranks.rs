@@ -23,6 +23,8 @@ use crate::run::Ready;
 use crate::signals::Signals;
 use crate::units::{MILLISECOND, Nanos, SECOND, format_duration};
 
+pub use results::{NO_DETAILS, own_document};
+
 /// The time between two looks at the server while this rank waits for others.
 const LOOK_EVERY: Nanos = 250 * MILLISECOND;
 /// The most ranks that a message lists.

@@ -1,7 +1,6 @@
 //! The requests of all ranks in one document, as `merge` copies those of documents.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Cursor};
+use std::io::{BufRead, Cursor};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Failure, Reason, shown_path};
@@ -9,10 +8,7 @@ use crate::json::JsonError;
 use crate::merge::{DetailCheck, Part};
 use crate::output::{DetailSpool, Spooled};
 use crate::result::{Warning, each_detail};
-use crate::run::ranks::Ranks;
-
-/// The size of one read of a document.
-const READ_BYTES: usize = 256 << 10;
+use crate::run::ranks::{NO_DETAILS, Ranks, own_document};
 
 /// Why the requests of a rank are not complete.
 enum Missing {
@@ -90,12 +86,10 @@ fn discarded(spool: DetailSpool, failure: Failure) -> Failure {
 }
 
 fn copy_own(spool: &mut DetailSpool, part: &Part, own: Option<&Path>) -> Result<(), Missing> {
-    let path = own.ok_or_else(|| Missing::Unread("it has no document of its own".to_owned()))?;
-    let file = File::open(path).map_err(|e| Missing::Unread(format!("its document cannot be read: {e}")))?;
+    let document = own_document(own).map_err(Missing::Unread)?;
     let mut check = DetailCheck::new(part);
-    let document = BufReader::with_capacity(READ_BYTES, file);
     if !copy(spool, &mut check, document)? {
-        return Err(Missing::Unread("its document has no details".to_owned()));
+        return Err(Missing::Unread(NO_DETAILS.to_owned()));
     }
     check.finish().map_err(Missing::from)
 }

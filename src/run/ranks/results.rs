@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use serde_json::Value;
@@ -17,6 +17,16 @@ use crate::result::each_detail;
 const LINES_BYTES_MAX: usize = 256 << 10;
 /// The size of one read of a document.
 const READ_BYTES: usize = 256 << 10;
+
+/// Why a document that lists no requests is of no use.
+pub const NO_DETAILS: &str = "its document has no details";
+
+/// Opens the document of this rank, which lists its requests. An error says why it cannot.
+pub fn own_document(own: Option<&Path>) -> Result<impl BufRead, String> {
+    let path = own.ok_or("it has no document of its own")?;
+    let file = File::open(path).map_err(|e| format!("its document cannot be read: {e}"))?;
+    Ok(BufReader::with_capacity(READ_BYTES, file))
+}
 
 /// Why no more requests can be given.
 struct Unread(String);
@@ -75,11 +85,7 @@ impl Ranks {
 
     /// Gives rank 0 the requests that this rank's document lists, as many at a time as one message has room for.
     fn give_details(&self, own: Option<&Path>) {
-        let given = match own {
-            Some(path) => self.give_document(path),
-            None => Err(Unread("it has no document of its own".to_owned())),
-        };
-        let (lines, missing) = match given {
+        let (lines, missing) = match self.give_document(own) {
             Ok(rest) => (rest, None),
             Err(Unread(why)) => (String::new(), Some(why)),
         };
@@ -91,10 +97,9 @@ impl Ranks {
     }
 
     /// Gives all requests of a document but the last ones, which are returned.
-    fn give_document(&self, path: &Path) -> Result<String, Unread> {
-        let file = File::open(path).map_err(|e| Unread(format!("its document cannot be read: {e}")))?;
+    fn give_document(&self, own: Option<&Path>) -> Result<String, Unread> {
+        let document = own_document(own).map_err(Unread)?;
         let mut lines = String::new();
-        let document = BufReader::with_capacity(READ_BYTES, file);
         let count = each_detail(document, |json, _| -> Result<(), Unread> {
             if lines.len() + json.len() > LINES_BYTES_MAX {
                 self.ask(Command::Details {
@@ -112,7 +117,7 @@ impl Ranks {
         })?;
         match count {
             Some(_) => Ok(lines),
-            None => Err(Unread("its document has no details".to_owned())),
+            None => Err(Unread(NO_DETAILS.to_owned())),
         }
     }
 
