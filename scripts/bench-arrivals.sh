@@ -14,14 +14,9 @@ cd "$(dirname "$0")/.."
 repeats=${1:-5} seconds=${2:-4} server_cpu=${3:-1} client_cpu=${4:-0}
 [ -n "${SKIP_BUILD:-}" ] || cargo build --release --quiet --bin llmload-uring --example timers
 bin=${BIN:-target/release/llmload-uring} timers=target/release/examples/timers
-work=$(mktemp -d)
-mock_pid=
-trap '[ -z "$mock_pid" ] || kill "$mock_pid" 2>/dev/null || true; rm -rf "$work"' EXIT
+. scripts/bench_lib.sh
 
-"$bin" mock --cpus "$server_cpu" --ttft 2ms --tokens 1 --stamp --max-seconds 600 >"$work/mock" 2>&1 &
-mock_pid=$!
-until grep -qs listening "$work/mock"; do kill -0 "$mock_pid"; done
-address=$(sed -n 's#^listening http://##p' "$work/mock")
+start_mock "$server_cpu" --ttft 2ms --tokens 1 --stamp
 cat >"$work/one.yaml" <<PROFILE
 executor: constant-vus
 duration: 1s

@@ -20,9 +20,7 @@ esac
 old=$1 new=${2:-here} repeats=${3:-7} seconds=${4:-4} server_cpu=${5:-0} client_cpu=${6:-1}
 connections=1000
 place=$PWD/target/bench-commits
-work=$(mktemp -d)
-mock_pid=
-trap '[ -z "$mock_pid" ] || kill "$mock_pid" 2>/dev/null || true; rm -rf "$work"' EXIT
+. scripts/bench_lib.sh
 
 # Prints the program of a commit, which is built where it is not there yet.
 program_of() {
@@ -44,38 +42,11 @@ program_of() {
     echo "$place/$commit"
 }
 
-start_mock() {
-    # shellcheck disable=SC2086
-    "$server" mock --cpus "$server_cpu" --max-seconds 600 $1 >"$work/mock" 2>&1 &
-    mock_pid=$!
-    until grep -qs listening "$work/mock"; do kill -0 "$mock_pid"; done
-    address=$(sed -n 's#^listening ##p' "$work/mock")
-}
-
-stop_mock() {
-    kill "$mock_pid"
-    wait "$mock_pid" 2>/dev/null || true
-    mock_pid=
-    rm "$work/mock"
-}
-
-# Prints CPU microseconds per unit of a run: per event, or per request.
-measure() {
-    local program=$1 profile=$2 vus=$3 unit=$4
-    TIMEFORMAT='%U %S'
-    # A run too short for any answer to end (exit code 115) still counts events.
-    { time "$program" "$profile" --vus "$vus" --duration "${seconds}s" --target "$address" --cpus "$client_cpu" \
-        --output "$work/result.json" --quiet >"$work/out" 2>"$work/err"; } 2>"$work/time" || [ $? = 115 ] ||
-        { cat "$work/out" "$work/err" >&2 && exit 1; }
-    awk -v units="$(grep -m1 -o "\"$unit\": [0-9]*" "$work/result.json" | grep -o '[0-9]*')" \
-        '{ printf "%.3f\n", ($1 + $2) * 1e6 / units }' "$work/time"
-}
-
 middle() { sort -n | awk '{ v[NR] = $1 } END { printf "%.3f %.3f %.3f", v[int((NR + 1) / 2)], v[int((NR + 3) / 4)], v[int((3 * NR + 1) / 4)] }'; }
 
 mkdir -p "$place"
 old_program=$(program_of "$old") new_program=$(program_of "$new")
-server=$new_program
+bin=$new_program
 cat >"$work/loop.yaml" <<'PROFILE'
 executor: constant-vus
 vus: 64
@@ -87,20 +58,23 @@ requests:
   - { name: whole, stream: false, max_tokens: 1 }
 PROFILE
 
-echo "host: $(uname -r), $(nproc) CPUs, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(date +%F)"
+described_host
 echo "old $old, new $new; client on CPU $client_cpu, server on CPU $server_cpu, ${seconds} s per run, $repeats repeats in turns"
 printf '| %-34s | %10s | %10s | %-24s |\n' 'load (CPU in us per unit)' old new 'new / old (middle half)'
 slower=0
 while IFS='|' read -r name options profile vus unit; do
     [[ $name =~ ${LOADS:-.} ]] || continue
-    start_mock "$options"
+    # shellcheck disable=SC2086
+    start_mock "$server_cpu" $options
     : >"$work/old" && : >"$work/new"
     for repeat in $(seq "$repeats"); do
         # Who comes first takes turns as well.
         if [ $((repeat % 2)) = 1 ]; then order="old new"; else order="new old"; fi
         for which in $order; do
             program=${which}_program
-            measure "${!program}" "${profile/WORK/$work}" "$vus" "$unit" >>"$work/$which"
+            measured "${!program}" "${profile/WORK/$work}" --vus "$vus" --duration "${seconds}s" \
+                --target "http://$address" --cpus "$client_cpu"
+            cpu_per "$unit" >>"$work/$which"
         done
     done
     stop_mock

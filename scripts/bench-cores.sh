@@ -20,9 +20,7 @@ half=$(($(nproc) / 2))
 repeats=${1:-3} seconds=${2:-5} server_cpus=${3:-0-$((half - 1))} client_cpus=${4:-$half-$((2 * half - 1))}
 [ -n "${BIN:-}" ] || cargo build --release --locked --quiet --bin llmload-uring
 bin=${BIN:-target/release/llmload-uring}
-work=$(mktemp -d)
-mock_pid=
-trap '[ -z "$mock_pid" ] || kill "$mock_pid" 2>/dev/null || true; rm -rf "$work"' EXIT
+. scripts/bench_lib.sh
 
 # Prints each CPU of a list such as 1-3,5.
 each() { tr , '\n' <<<"$1" | while IFS=- read -r from to; do seq "$from" "${to:-$from}"; done; }
@@ -30,53 +28,27 @@ each() { tr , '\n' <<<"$1" | while IFS=- read -r from to; do seq "$from" "${to:-
 # Prints the first N CPUs of a list, as a list.
 first() { each "$2" | head -n "$1" | paste -sd,; }
 
-start_mock() {
-    # shellcheck disable=SC2086
-    "$bin" mock --cpus "$1" --event-bytes 200 --max-seconds 600 $2 >"$work/mock" 2>&1 &
-    mock_pid=$!
-    until grep -qs listening "$work/mock"; do kill -0 "$mock_pid"; done
-    address=$(sed -n 's#^listening ##p' "$work/mock")
-}
-
-stop_mock() {
-    kill "$mock_pid"
-    wait "$mock_pid" 2>/dev/null || true
-    mock_pid=
-    rm "$work/mock"
-}
-
-# Prints events/s, CPU in us per event and the busiest core's share.
+# Prints events/s and CPU in us per event.
 measure() { # CPUS USERS
-    TIMEFORMAT='%U %S'
-    # A run too short for any answer to end (exit code 115) still counts events.
-    { time "$bin" scripts/bench-stream.yaml --vus "$2" --duration "${seconds}s" --target "$address" --cpus "$1" \
-        --output "$work/result.json" --quiet >"$work/out" 2>"$work/err"; } 2>"$work/time" || [ $? = 115 ] ||
-        { cat "$work/out" "$work/err" >&2 && exit 1; }
-    python3 - "$work/result.json" "$work/time" "$seconds" <<'PYTHON'
-import json, sys
-document, cpu = json.load(open(sys.argv[1])), sum(map(float, open(sys.argv[2]).read().split()))
-events = document["totals"]["token_events"]
-print(events / float(sys.argv[3]), cpu * 1e6 / events)
-PYTHON
+    measured "$bin" scripts/bench-stream.yaml --vus "$2" --duration "${seconds}s" --target "http://$address" --cpus "$1"
+    echo "$(($(counted token_events) / seconds)) $(cpu_per token_events)"
 }
-
-column() { cut -d' ' -f"$1" "$2" | sort -n | awk '{ v[NR] = $1 } END { printf "%s %s %s", v[int((NR + 1) / 2)], v[1], v[NR] }'; }
 
 row() { # NAME CORES SERVER_CPUS CLIENT_CPUS MOCK_OPTIONS
-    start_mock "$3" "$5"
+    # shellcheck disable=SC2086
+    start_mock "$3" --event-bytes 200 $5
     for _ in $(seq "$repeats"); do measure "$4" $((1000 * $2)) >>"$work/figures"; done
     stop_mock
-    read -r rate rate_low rate_high <<<"$(column 1 "$work/figures")"
-    read -r cpu cpu_low cpu_high <<<"$(column 2 "$work/figures")"
-    rm "$work/figures"
+    read -r rate _ < <(cut -d' ' -f1 "$work/figures" | spread)
     [ "$2" != 1 ] || one=$rate
     printf '| %-28s | %5s | %-30s | %5.2f | %-20s |\n' "$1" "$2" \
-        "$(printf '%.0f (%.0f-%.0f)' "$rate" "$rate_low" "$rate_high")" \
+        "$(cut -d' ' -f1 "$work/figures" | shown %.0f)" \
         "$(awk -v a="$rate" -v b="$one" -v n="$2" 'BEGIN { print a / b / n }')" \
-        "$(printf '%.2f (%.2f-%.2f)' "$cpu" "$cpu_low" "$cpu_high")"
+        "$(cut -d' ' -f2 "$work/figures" | shown %.2f)"
+    rm "$work/figures"
 }
 
-echo "host: $(uname -r), $(nproc) CPUs, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(date +%F)"
+described_host
 echo "server on CPUs $server_cpus, client on the first of CPUs $client_cpus, 1000 connections a core, ${seconds} s per run, $repeats repeats: median (lowest-highest)"
 printf '| %-28s | %5s | %-30s | %5s | %-20s |\n' load cores events/s "a core" "CPU per event in us"
 most=$(each "$client_cpus" | wc -l)

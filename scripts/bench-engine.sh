@@ -24,24 +24,7 @@ event_bytes=200
 chunk_bytes=$((event_bytes + 6)) # size line and line ends
 [ -n "${SKIP_BUILD:-}" ] || cargo build --release --quiet --bin llmload-uring --example floor
 bin=target/release/llmload-uring floor=target/release/examples/floor
-work=$(mktemp -d)
-mock_pid=
-trap '[ -z "$mock_pid" ] || kill "$mock_pid" 2>/dev/null || true; rm -rf "$work"' EXIT
-
-start_mock() {
-    rm -f "$work/mock" # or the last one's address would be found
-    # shellcheck disable=SC2086
-    "$bin" mock --cpus "$server_cpu" --event-bytes $event_bytes --max-seconds 120 $1 >"$work/mock" 2>&1 &
-    mock_pid=$!
-    until grep -qs listening "$work/mock"; do kill -0 "$mock_pid"; done
-    address=$(sed -n 's#^listening http://##p' "$work/mock")
-}
-
-stop_mock() {
-    kill "$mock_pid"
-    wait "$mock_pid" 2>/dev/null || true
-    mock_pid=
-}
+. scripts/bench_lib.sh
 
 # Prints CPU microseconds per event.
 measure() {
@@ -53,14 +36,10 @@ measure() {
         [ "$1" != engine-noquick ] || options=--no-quickack
         [ "$1" != engine-epoll ] || options='--io epoll'
         [ "$1" != engine-epoll-nowait ] || options='--io epoll --min-wait 0'
-        TIMEFORMAT='%U %S'
-        # A run too short for any answer to end (exit code 115) still counts events.
         # shellcheck disable=SC2086
-        { time "$program" scripts/bench-stream.yaml --vus $connections --duration "${seconds}s" \
-            --target "http://$address" --cpus "$client_cpu" $options \
-            --output "$work/result.json" --quiet >/dev/null 2>"$work/err"; } 2>"$work/time" || [ $? = 115 ]
-        awk -v events="$(grep -m1 -o '"token_events": [0-9]*' "$work/result.json" | grep -o '[0-9]*')" \
-            '{ printf "%.3f\n", ($1 + $2) * 1e6 / events }' "$work/time"
+        measured "$program" scripts/bench-stream.yaml --vus $connections --duration "${seconds}s" \
+            --target "http://$address" --cpus "$client_cpu" $options
+        cpu_per token_events
         ;;
     *)
         "$floor" "$1" "$address" $connections "$seconds" $chunk_bytes "$client_cpu" | awk '{ print $4 }'
@@ -68,10 +47,8 @@ measure() {
     esac
 }
 
-median() { sort -n | awk '{ v[NR] = $1 } END { printf "%.2f (%.2f-%.2f)", v[int((NR + 1) / 2)], v[1], v[NR] }'; }
-
 clients=${CLIENTS:-"epoll epoll-parse glommio engine engine-noquick engine-nowait"}
-echo "host: $(uname -r), $(nproc) CPUs, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)"
+described_host
 echo "client on CPU $client_cpu, server on CPU $server_cpu, $connections connections, ${seconds} s per run, $repeats interleaved repeats"
 echo "CPU per event in us, and as a ratio to ${clients%% *}: median (min-max)"
 printf '| %-34s |' load
@@ -79,15 +56,16 @@ printf ' %s |' $clients
 echo
 while IFS='|' read -r name options; do
     [[ $name =~ ${LOADS:-.} ]] || continue
-    start_mock "$options"
+    # shellcheck disable=SC2086
+    start_mock "$server_cpu" --event-bytes $event_bytes $options
     for repeat in $(seq "$repeats"); do
         for client in $clients; do measure "$client" >>"$work/$client"; done
     done
     stop_mock
     printf '| %-34s |' "$name"
-    for client in $clients; do printf ' %s |' "$(median <"$work/$client")"; done
+    for client in $clients; do printf ' %s |' "$(shown %.2f <"$work/$client")"; done
     printf '\n| %-34s |' "  ratio to ${clients%% *}"
-    for client in $clients; do printf ' %s |' "$(paste "$work/$client" "$work/${clients%% *}" | awk '{ print $1 / $2 }' | median)"; done
+    for client in $clients; do printf ' %s |' "$(paste "$work/$client" "$work/${clients%% *}" | awk '{ print $1 / $2 }' | shown %.2f)"; done
     echo
     for client in $clients; do rm "$work/$client"; done
 done <<LOADS

@@ -10,24 +10,7 @@ repeats=${1:-5} seconds=${2:-8} server_cpu=${3:-0} client_cpu=${4:-1}
 [ -n "${BIN:-}" ] || cargo build --release --locked --quiet --bin llmload-uring
 cargo build --release --locked --quiet --example floor
 bin=${BIN:-target/release/llmload-uring} floor=target/release/examples/floor
-work=$(mktemp -d)
-mock_pid=
-trap '[ -z "$mock_pid" ] || kill "$mock_pid" 2>/dev/null || true; rm -rf "$work"' EXIT
-
-start_mock() { # GAP
-    "$bin" mock --cpus "$server_cpu" --event-bytes 200 --spread --ttft "$1" --gap "$1" --tokens 1000 --max-seconds 600 \
-        >"$work/mock" 2>&1 &
-    mock_pid=$!
-    until grep -qs listening "$work/mock"; do kill -0 "$mock_pid"; done
-    address=$(sed -n 's#^listening http://##p' "$work/mock")
-}
-
-stop_mock() {
-    kill "$mock_pid"
-    wait "$mock_pid" 2>/dev/null || true
-    mock_pid=
-    rm "$work/mock"
-}
+. scripts/bench_lib.sh
 
 # Prints CPU in us per event, and KiB per user at the peak.
 program() { # CONNECTIONS
@@ -45,13 +28,14 @@ print((used.ru_utime + used.ru_stime) * 1e6 / events, used.ru_maxrss / int(users
 PYTHON
 }
 
-column() { cut -d' ' -f"$1" "$2" | sort -n | awk '{ v[NR] = $1 } END { printf "%.2f (%.2f-%.2f)", v[int((NR + 1) / 2)], v[1], v[NR] }'; }
+column() { cut -d' ' -f"$1" "$2" | shown %.2f; }
 
-echo "host: $(uname -r), $(nproc) CPUs, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(date +%F)"
+described_host
 echo "client on CPU $client_cpu, server on CPU $server_cpu, ${seconds} s per run, $repeats repeats in turns: CPU per event in us, median (lowest-highest)"
 printf '| %11s | %-22s | %-22s | %-20s | %14s |\n' connections "bare epoll" program "program / bare" "KiB per user"
 for connections in 100 1000 10000; do
-    start_mock "$((connections / 10))ms"
+    gap=$((connections / 10))ms
+    start_mock "$server_cpu" --event-bytes 200 --spread --ttft "$gap" --gap "$gap" --tokens 1000
     for _ in $(seq "$repeats"); do
         "$floor" epoll "$address" "$connections" "$seconds" 206 "$client_cpu" | awk '{ print $4 }' >>"$work/bare"
         program "$connections" >>"$work/program"

@@ -7,14 +7,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 repeats=${1:-5} seconds=${2:-3} users=${3:-64} server_cpu=${4:-0} client_cpu=${5:-1}
 bin=${BIN:-target/release/llmload-uring}
-work=$(mktemp -d)
-mock_pid=
-trap '[ -z "$mock_pid" ] || kill "$mock_pid" 2>/dev/null || true; rm -rf "$work"' EXIT
+. scripts/bench_lib.sh
 
-"$bin" mock --cpus "$server_cpu" --ttft 0ms --tokens 1 --max-seconds 300 >"$work/mock" 2>&1 &
-mock_pid=$!
-until grep -qs listening "$work/mock"; do kill -0 "$mock_pid"; done
-address=$(sed -n 's#^listening http://##p' "$work/mock")
+start_mock "$server_cpu" --ttft 0ms --tokens 1
 cat >"$work/loop.yaml" <<PROFILE
 executor: constant-vus
 vus: $users
@@ -36,12 +31,11 @@ rate() {
     grep -m1 -o '"requests_per_second": [0-9.]*' "$work/result.json" | grep -o '[0-9.]*$'
 }
 
-median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
-
 echo "host: $(uname -r), $(nproc) CPUs; $users users, client on CPU $client_cpu, server on CPU $server_cpu, ${seconds} s per run, $repeats interleaved repeats"
 for _ in $(seq "$repeats"); do
     rate >>"$work/default"
     rate --min-wait 0 >>"$work/none"
 done
-default=$(median <"$work/default") none=$(median <"$work/none")
+read -r default _ < <(spread <"$work/default")
+read -r none _ < <(spread <"$work/none")
 awk -v a="$default" -v b="$none" 'BEGIN { printf "default wait %.0f requests/s, no wait %.0f requests/s: %.0f %%\n", a, b, 100 * a / b }'
