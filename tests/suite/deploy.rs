@@ -327,12 +327,9 @@ fn the_pods_of_the_indexed_job_make_one_run() {
         Live::spawn(&mut command)
     };
     let mut first = pod(0, "127.0.0.1:0");
-    first.wait_for_stderr(" for the others");
-    let said = first.stderr();
-    let address = said.split_once(" waits at ").unwrap().1;
-    let address = address.split_once(' ').unwrap().0;
+    let address = crate::ranks::address_of(&mut first);
     let others: Vec<Live> = (1..count.parse().unwrap())
-        .map(|index| pod(index, address))
+        .map(|index| pod(index, &address))
         .collect();
     for run in std::iter::once(first).chain(others) {
         run.wait().expect(0);

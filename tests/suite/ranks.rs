@@ -39,7 +39,7 @@ fn rank(number: usize, ranks: usize, words: &[&str]) -> Live {
 }
 
 /// Returns where rank 0 listens.
-fn address_of(first: &mut Live) -> String {
+pub(crate) fn address_of(first: &mut Live) -> String {
     first.wait_for_stderr(" for the others");
     let text = first.stderr();
     let after = text.split_once(" waits at ").unwrap().1;
@@ -66,17 +66,82 @@ fn read(path: &str) -> Value {
     document(Path::new(path))
 }
 
+fn requests(document: &Value) -> u64 {
+    document["totals"]["requests"].as_u64().unwrap()
+}
+
+/// A server, a profile to load it with, and where the result of the whole goes.
+struct Scene {
+    mock: Mock,
+    dir: Dir,
+    profile: String,
+    target: String,
+    output: String,
+}
+
+impl Scene {
+    fn of(profile: &str) -> Scene {
+        let (mock, dir) = (quick_mock(), Dir::new());
+        Scene {
+            profile: dir.write("profile.yaml", profile),
+            target: url(&mock),
+            output: dir.path("out.json"),
+            mock,
+            dir,
+        }
+    }
+
+    /// Returns the words that every rank is started with.
+    fn words<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
+        let words = [&self.profile, "--target", &self.target, "-o", &self.output];
+        [&words[..], more].concat()
+    }
+
+    /// Starts ranks, and waits until they make requests.
+    fn under_load(&self, ranks: usize, more: &[&str]) -> Vec<Live> {
+        let team = team(ranks, &self.words(more));
+        wait_until("requests are made", || self.requested() > 50);
+        team
+    }
+
+    /// Returns how many requests the server has had.
+    fn requested(&self) -> u64 {
+        mock_requests(self.mock.address)
+    }
+
+    /// Returns how many streams the server has had, as a document has it.
+    fn streams(&self) -> Value {
+        get_json(self.mock.address, "/mock/stats")["streams"].clone()
+    }
+
+    fn whole(&self) -> Value {
+        read(&self.output)
+    }
+
+    fn own_path(&self, rank: usize) -> String {
+        self.dir.path(&format!("out.rank-{rank}.json"))
+    }
+
+    fn own(&self, rank: usize) -> Value {
+        read(&self.own_path(rank))
+    }
+
+    /// Merges the documents of all ranks, whose verdict is this exit code.
+    fn merged(&self, ranks: usize, code: i32) -> Value {
+        let own: Vec<String> = (0..ranks).map(|rank| self.own_path(rank)).collect();
+        let again = self.dir.path("again.json");
+        let words = ["merge", "--output", &again].into_iter();
+        ran(&words.chain(own.iter().map(String::as_str)).collect::<Vec<_>>()).expect(code);
+        read(&again)
+    }
+}
+
 #[test]
 fn four_ranks_make_the_requests_and_the_document_of_one_process() {
-    let (alone, shared) = (quick_mock(), quick_mock());
-    let dir = Dir::new();
     let text = format!("{BY_USER}{MIX}thresholds: {{ failed: rate<0.01, requests: count==96 }}\n");
-    let profile = dir.write("profile.yaml", &text);
-    let (one, many) = (dir.path("one.json"), dir.path("many.json"));
-    Live::start(&[&profile, "--target", &url(&alone), "-o", &one])
-        .wait()
-        .expect(0);
-    let team = team(4, &[&profile, "--target", &url(&shared), "-o", &many]);
+    let (alone, shared) = (Scene::of(&text), Scene::of(&text));
+    Live::start(&alone.words(&[])).wait().expect(0);
+    let team = team(4, &shared.words(&[]));
     for (number, run) in team.into_iter().enumerate() {
         let ended = run.wait().expect(0);
         match number {
@@ -92,9 +157,9 @@ fn four_ranks_make_the_requests_and_the_document_of_one_process() {
             ),
         }
     }
-    let digest = |mock: &Mock| get_json(mock.address, "/mock/stats")["bodies_digest"].clone();
+    let digest = |scene: &Scene| get_json(scene.mock.address, "/mock/stats")["bodies_digest"].clone();
     assert_eq!(digest(&alone), digest(&shared), "the same bodies");
-    let (one, many_document) = (read(&one), read(&many));
+    let (one, many) = (alone.whole(), shared.whole());
     for key in [
         "/totals/requests",
         "/totals/ok",
@@ -102,33 +167,20 @@ fn four_ranks_make_the_requests_and_the_document_of_one_process() {
         "/run/verdict",
         "/run/exit_code",
     ] {
-        assert_eq!(one.pointer(key), many_document.pointer(key), "{key}");
+        assert_eq!(one.pointer(key), many.pointer(key), "{key}");
     }
-    assert_eq!(many_document["thresholds"][1]["ok"], true, "judged on the whole");
-    assert_eq!(
-        many_document["thresholds"], one["thresholds"],
-        "breaking points included"
-    );
-    assert_eq!(many_document["run"]["merged"]["shards"], 4);
-    assert_eq!(many_document["run"]["merged"]["missing_shards"], Value::Null);
+    assert_eq!(many["thresholds"][1]["ok"], true, "judged on the whole");
+    assert_eq!(many["thresholds"], one["thresholds"], "breaking points included");
+    assert_eq!(many["run"]["merged"]["shards"], 4);
+    assert_eq!(many["run"]["merged"]["missing_shards"], Value::Null);
     // Each rank keeps its own, from which the same can be made again.
-    let own: Vec<String> = (0..4).map(|n| dir.path(&format!("many.rank-{n}.json"))).collect();
-    let again = dir.path("again.json");
-    let words: Vec<&str> = own
-        .iter()
-        .map(String::as_str)
-        .chain(["--output", &again])
-        .collect();
-    ran(&[&["merge"], &words[..]].concat()).expect(0);
-    let again = read(&again);
+    let again = shared.merged(4, 0);
     for key in ["/totals", "/metrics", "/timeline"] {
-        assert_eq!(again.pointer(key), many_document.pointer(key), "{key}");
+        assert_eq!(again.pointer(key), many.pointer(key), "{key}");
     }
     let point = "no breaking point: windows are only judged during a run";
     assert_eq!(again["thresholds"][1]["not_recomputed"], point);
-    let skew = many_document["run"]["merged"]["start_skew_seconds"]
-        .as_f64()
-        .unwrap();
+    let skew = many["run"]["merged"]["start_skew_seconds"].as_f64().unwrap();
     assert!(skew < 10.0, "{skew}");
 }
 
@@ -202,33 +254,19 @@ fn ranks_that_do_not_come_are_named_when_the_time_is_over() {
 #[test]
 fn a_killed_rank_ends_the_load_of_all_or_not_as_asked() {
     for (on_loss, code) in [("stop", 117), ("continue", 105)] {
-        let mock = quick_mock();
-        let dir = Dir::new();
-        let profile = dir.write("profile.yaml", &format!("{LONG}{MIX}"));
-        let output = dir.path("out.json");
-        let target = url(&mock);
-        let words = [
-            &profile,
-            "--target",
-            &target,
-            "-o",
-            &output,
-            "--on-rank-loss",
-            on_loss,
-        ];
-        let mut team = team(3, &words);
-        wait_until("requests are made", || mock_requests(mock.address) > 50);
+        let scene = Scene::of(&format!("{LONG}{MIX}"));
+        let mut team = scene.under_load(3, &["--on-rank-loss", on_loss]);
         team[2].signal(Signal::KILL);
         team[0].wait_for_stderr("rank 2 was lost: ");
         if on_loss == "continue" {
-            let before = mock_requests(mock.address);
-            wait_until("the others go on", || mock_requests(mock.address) > before + 50);
+            let before = scene.requested();
+            wait_until("the others go on", || scene.requested() > before + 50);
             team[0].signal(Signal::INT);
         }
         for run in team.drain(..2) {
             run.wait().expect(code);
         }
-        let found = read(&output);
+        let found = scene.whole();
         assert_eq!(found["run"]["merged"]["missing_shards"], json!([3]), "{on_loss}");
         assert_eq!(found["run"]["exit_code"], code);
         let warnings = found["warnings"].as_array().unwrap();
@@ -240,52 +278,42 @@ fn a_killed_rank_ends_the_load_of_all_or_not_as_asked() {
                 .contains("lost were rank 2 ("),
             "{missing}"
         );
-        let parts = ["out.rank-0.json", "out.rank-1.json"].map(|name| read(&dir.path(name)));
-        let requests = |document: &Value| document["totals"]["requests"].as_u64().unwrap();
-        assert_eq!(requests(&found), requests(&parts[0]) + requests(&parts[1]));
+        assert_eq!(
+            requests(&found),
+            requests(&scene.own(0)) + requests(&scene.own(1))
+        );
     }
 }
 
 #[test]
 fn without_rank_0_the_others_end_and_keep_their_results() {
-    let mock = quick_mock();
-    let dir = Dir::new();
-    let profile = dir.write("profile.yaml", &format!("{LONG}{MIX}"));
-    let output = dir.path("out.json");
-    let target = url(&mock);
-    let team = team(3, &[&profile, "--target", &target, "-o", &output]);
-    wait_until("requests are made", || mock_requests(mock.address) > 50);
+    let scene = Scene::of(&format!("{LONG}{MIX}"));
+    let team = scene.under_load(3, &[]);
     team[0].signal(Signal::KILL);
     for (number, run) in team.into_iter().enumerate().skip(1) {
         let ended = run.wait().expect(117);
         assert!(ended.stderr.contains("rank 0 was lost: "), "{}", ended.stderr);
-        let own = read(&dir.path(&format!("out.rank-{number}.json")));
-        assert!(own["totals"]["requests"].as_u64().unwrap() > 0);
+        let own = scene.own(number);
+        assert!(requests(&own) > 0);
         assert_eq!(own["run"]["stopped_by"], "rank");
     }
-    assert!(!Path::new(&output).exists());
+    assert!(!Path::new(&scene.output).exists());
 }
 
 #[test]
 fn a_signal_at_any_rank_is_graceful_for_all() {
     for interrupted in 0..3 {
-        let mock = quick_mock();
-        let dir = Dir::new();
-        let profile = dir.write("profile.yaml", &format!("{LONG}{MIX}"));
-        let output = dir.path("out.json");
-        let target = url(&mock);
-        let team = team(3, &[&profile, "--target", &target, "-o", &output]);
-        wait_until("requests are made", || mock_requests(mock.address) > 50);
+        let scene = Scene::of(&format!("{LONG}{MIX}"));
+        let team = scene.under_load(3, &[]);
         team[interrupted].signal(Signal::TERM);
         for run in team {
             run.wait().expect(105);
         }
-        let found = read(&output);
+        let found = scene.whole();
         assert_eq!(found["run"]["stopped_by"], "signal");
         assert_eq!(found["run"]["merged"]["missing_shards"], Value::Null);
         // Every stream that the mock has seen is in the one document.
-        let streams = get_json(mock.address, "/mock/stats")["streams"].clone();
-        assert_eq!(found["kinds"]["stream"]["totals"]["requests"], streams);
+        assert_eq!(found["kinds"]["stream"]["totals"]["requests"], scene.streams());
     }
 }
 

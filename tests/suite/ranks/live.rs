@@ -5,14 +5,10 @@ use crate::common::exposition::Exposition;
 
 #[test]
 fn a_threshold_of_the_whole_ends_the_load_of_all_ranks() {
-    let mock = quick_mock();
-    let dir = Dir::new();
     // Each rank alone makes far fewer requests in that time.
     let rule = "requests: [{ threshold: count<300, abortOnFail: true, delayAbortEval: 2s }]";
-    let profile = dir.write("profile.yaml", &format!("{LONG}{MIX}thresholds: {{ {rule} }}\n"));
-    let output = dir.path("out.json");
-    let target = url(&mock);
-    let team = team(4, &[&profile, "--target", &target, "-o", &output, "--cores", "1"]);
+    let scene = Scene::of(&format!("{LONG}{MIX}thresholds: {{ {rule} }}\n"));
+    let team = team(4, &scene.words(&["--cores", "1"]));
     for (number, run) in team.into_iter().enumerate() {
         let ended = run.wait().expect(if number == 0 { 99 } else { 0 });
         assert!(
@@ -22,10 +18,10 @@ fn a_threshold_of_the_whole_ends_the_load_of_all_ranks() {
             "{number}: {}",
             ended.stderr
         );
-        let own = read(&dir.path(&format!("out.rank-{number}.json")));
+        let own = scene.own(number);
         assert_eq!(own["run"]["stopped_by"], "threshold", "{number}");
     }
-    let found = read(&output);
+    let found = scene.whole();
     assert_eq!(
         (&found["run"]["stopped_by"], &found["run"]["exit_code"]),
         (&json!("threshold"), &json!(99))
@@ -50,12 +46,7 @@ fn a_threshold_of_the_whole_ends_the_load_of_all_ranks() {
 
 #[test]
 fn what_rank_0_shows_are_the_figures_of_all_ranks() {
-    let mock = quick_mock();
-    let dir = Dir::new();
-    let text = format!("{}{MIX}warmup: 1s\n", LONG.replace("60s", "12s"));
-    let profile = dir.write("profile.yaml", &text);
-    let output = dir.path("out.json");
-    let target = url(&mock);
+    let scene = Scene::of(&format!("{}{MIX}warmup: 1s\n", LONG.replace("60s", "12s")));
     let listen = [
         "--metrics-listen",
         "127.0.0.1:0",
@@ -64,12 +55,7 @@ fn what_rank_0_shows_are_the_figures_of_all_ranks() {
         "--cores",
         "1",
     ];
-    let words = [
-        &[profile.as_str(), "--target", &target, "-o", &output][..],
-        &listen,
-    ]
-    .concat();
-    let mut team = team(3, &words);
+    let mut team = team(3, &scene.words(&listen));
     team[0].wait_for_stderr("[Progress @ 10s] Active Users: 8 |");
     let ended = |run: Live| run.wait().expect(0).stderr;
     for (number, run) in team.drain(1..).enumerate() {
@@ -87,7 +73,7 @@ fn what_rank_0_shows_are_the_figures_of_all_ranks() {
     let address = stderr.split_once("metrics http://").unwrap().1;
     let address = address.split_once('/').unwrap().0.parse().unwrap();
     let shown = Exposition::parse(&get_text(address, "/metrics"));
-    let found = read(&output);
+    let found = scene.whole();
     for (metric, key) in [
         ("llm_requests_total", "/totals/requests"),
         ("llm_output_tokens_total", "/totals/output_tokens"),
@@ -105,24 +91,8 @@ fn what_rank_0_shows_are_the_figures_of_all_ranks() {
 
 #[test]
 fn a_rank_that_falls_silent_is_known_within_seconds_and_named_in_the_document() {
-    let mock = quick_mock();
-    let dir = Dir::new();
-    let profile = dir.write("profile.yaml", &format!("{LONG}{MIX}"));
-    let output = dir.path("out.json");
-    let target = url(&mock);
-    let words = [
-        &profile,
-        "--target",
-        &target,
-        "-o",
-        &output,
-        "--on-rank-loss",
-        "continue",
-        "--cores",
-        "1",
-    ];
-    let mut team = team(3, &words);
-    wait_until("requests are made", || mock_requests(mock.address) > 50);
+    let scene = Scene::of(&format!("{LONG}{MIX}"));
+    let mut team = scene.under_load(3, &["--on-rank-loss", "continue", "--cores", "1"]);
     team[2].signal(Signal::STOP);
     team[0].wait_for_stderr("rank 2 was lost: nothing came from it for 5s; the others go on");
     team[0].wait_for_stderr(" | 2 of 3 ranks\n");
@@ -130,16 +100,17 @@ fn a_rank_that_falls_silent_is_known_within_seconds_and_named_in_the_document() 
     for run in team.drain(..2) {
         run.wait().expect(105);
     }
-    let found = read(&output);
+    let found = scene.whole();
     assert_eq!(found["run"]["merged"]["missing_shards"], json!([3]));
-    let parts = ["out.rank-0.json", "out.rank-1.json"].map(|name| read(&dir.path(name)));
-    let requests = |document: &Value| document["totals"]["requests"].as_u64().unwrap();
-    assert_eq!(requests(&found), requests(&parts[0]) + requests(&parts[1]));
+    assert_eq!(
+        requests(&found),
+        requests(&scene.own(0)) + requests(&scene.own(1))
+    );
     // It finds rank 0 gone when it goes on, and keeps what it has measured.
     let third = team.remove(0);
     third.signal(Signal::CONT);
     wait_until("it has heard it", || third.stderr().contains("rank 0 was lost: "));
     third.signal(Signal::INT);
     third.wait().expect(105);
-    assert!(requests(&read(&dir.path("out.rank-2.json"))) > 0);
+    assert!(requests(&scene.own(2)) > 0);
 }

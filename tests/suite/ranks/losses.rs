@@ -75,12 +75,8 @@ fn without_a_rank_0_that_waits_the_others_end_and_nothing_is_sent() {
 #[test]
 fn a_rank_that_dies_while_clocks_are_measured_ends_the_run_and_nothing_is_sent() {
     for lost in 0..3 {
-        let mock = quick_mock();
-        let dir = Dir::new();
-        let profile = dir.write("profile.yaml", &format!("{LONG}{MIX}"));
-        let output = dir.path("out.json");
-        let target = url(&mock);
-        let words = [profile.as_str(), "--target", &target, "-o", &output];
+        let scene = Scene::of(&format!("{LONG}{MIX}"));
+        let words = scene.words(&[]);
         let (mut first, address) = rank_0_of(3, &words);
         let way = slow_way_to(&address).to_string();
         let second = rank(1, 3, &[&words[..], &["--coordinate", &way]].concat());
@@ -100,18 +96,15 @@ fn a_rank_that_dies_while_clocks_are_measured_ends_the_run_and_nothing_is_sent()
                 "{said}"
             );
         }
-        assert_eq!(mock_requests(mock.address), 0, "rank {lost}");
-        assert!(!Path::new(&output).exists());
+        assert_eq!(scene.requested(), 0, "rank {lost}");
+        assert!(!Path::new(&scene.output).exists());
     }
 }
 
 #[test]
 fn a_rank_that_falls_silent_before_the_load_ends_the_run_and_nothing_is_sent() {
-    let mock = quick_mock();
-    let dir = Dir::new();
-    let profile = dir.write("profile.yaml", &format!("{LONG}{MIX}"));
-    let target = url(&mock);
-    let words = [profile.as_str(), "--target", &target];
+    let scene = Scene::of(&format!("{LONG}{MIX}"));
+    let words = scene.words(&[]);
     let (mut first, address) = rank_0_of(3, &words);
     let words = [&words[..], &["--coordinate", &address]].concat();
     let second = rank(1, 3, &words);
@@ -124,20 +117,15 @@ fn a_rank_that_falls_silent_before_the_load_ends_the_run_and_nothing_is_sent() {
     }
     second.signal(Signal::CONT);
     second.wait().expect(117);
-    assert_eq!(mock_requests(mock.address), 0);
+    assert_eq!(scene.requested(), 0);
 }
 
 #[test]
 fn each_rank_can_be_killed_during_warm_up_and_load() {
     for (phase, more) in [("warm-up", "warmup: 30s\n"), ("load", "")] {
         for lost in 0..3 {
-            let mock = quick_mock();
-            let dir = Dir::new();
-            let profile = dir.write("profile.yaml", &format!("{LONG}{MIX}{more}"));
-            let output = dir.path("out.json");
-            let target = url(&mock);
-            let team = team(3, &[&profile, "--target", &target, "-o", &output]);
-            wait_until("requests are made", || mock_requests(mock.address) > 50);
+            let scene = Scene::of(&format!("{LONG}{MIX}{more}"));
+            let team = scene.under_load(3, &[]);
             let said = kill_one(team, lost, 117);
             for said in said {
                 assert!(
@@ -146,18 +134,15 @@ fn each_rank_can_be_killed_during_warm_up_and_load() {
                 );
             }
             let left = (0..3).filter(|number| *number != lost);
-            let parts: Vec<Value> = left
-                .map(|number| read(&dir.path(&format!("out.rank-{number}.json"))))
-                .collect();
-            let requests = |document: &Value| document["totals"]["requests"].as_u64().unwrap();
+            let parts: Vec<Value> = left.map(|number| scene.own(number)).collect();
             for part in &parts {
                 assert_eq!(part["run"]["stopped_by"], "rank", "{phase}");
                 assert_eq!(requests(part) > 0, phase == "load", "{phase}");
             }
             match lost {
-                0 => assert!(!Path::new(&output).exists()),
+                0 => assert!(!Path::new(&scene.output).exists()),
                 _ => {
-                    let whole = read(&output);
+                    let whole = scene.whole();
                     assert_eq!(whole["run"]["merged"]["missing_shards"], json!([lost + 1]));
                     assert_eq!(requests(&whole), parts.iter().map(requests).sum::<u64>());
                 }
@@ -168,45 +153,30 @@ fn each_rank_can_be_killed_during_warm_up_and_load() {
 
 #[test]
 fn a_rank_that_falls_silent_under_load_is_lost_and_keeps_what_it_has_measured() {
-    let mock = quick_mock();
-    let dir = Dir::new();
-    let profile = dir.write("profile.yaml", &format!("{LONG}{MIX}"));
-    let output = dir.path("out.json");
-    let target = url(&mock);
-    let mut team = team(3, &[&profile, "--target", &target, "-o", &output]);
-    wait_until("requests are made", || mock_requests(mock.address) > 50);
+    let scene = Scene::of(&format!("{LONG}{MIX}"));
+    let mut team = scene.under_load(3, &[]);
     team[1].signal(Signal::STOP);
     team[0].wait_for_stderr("rank 1 was lost: nothing came from it for 5s");
     let silent = team.remove(1);
     for run in team {
         run.wait().expect(117);
     }
-    let whole = read(&output);
-    assert_eq!(whole["run"]["merged"]["missing_shards"], json!([2]));
+    assert_eq!(scene.whole()["run"]["merged"]["missing_shards"], json!([2]));
     silent.signal(Signal::CONT);
     let ended = silent.wait().expect(117);
     assert!(ended.stderr.contains("rank 0 was lost: "), "{}", ended.stderr);
-    let own = read(&dir.path("out.rank-1.json"));
-    assert!(own["totals"]["requests"].as_u64().unwrap() > 0);
+    assert!(requests(&scene.own(1)) > 0);
     // With what it has kept, nothing is missing.
-    let again = dir.path("again.json");
-    let parts = [0, 1, 2].map(|number| dir.path(&format!("out.rank-{number}.json")));
-    let mut words = vec!["merge", "--output", &again];
-    words.extend(parts.iter().map(String::as_str));
-    ran(&words);
-    let streams = get_json(mock.address, "/mock/stats")["streams"].clone();
-    assert_eq!(read(&again)["kinds"]["stream"]["totals"]["requests"], streams);
+    assert_eq!(
+        scene.merged(3, 117)["kinds"]["stream"]["totals"]["requests"],
+        scene.streams()
+    );
 }
 
 #[test]
 fn a_rank_0_that_falls_silent_is_lost_to_the_others() {
-    let mock = quick_mock();
-    let dir = Dir::new();
-    let profile = dir.write("profile.yaml", &format!("{LONG}{MIX}"));
-    let output = dir.path("out.json");
-    let target = url(&mock);
-    let mut team = team(3, &[&profile, "--target", &target, "-o", &output]);
-    wait_until("requests are made", || mock_requests(mock.address) > 50);
+    let scene = Scene::of(&format!("{LONG}{MIX}"));
+    let mut team = scene.under_load(3, &[]);
     team[0].signal(Signal::STOP);
     let silent = team.remove(0);
     for run in team {
@@ -217,42 +187,35 @@ fn a_rank_0_that_falls_silent_is_lost_to_the_others() {
     // It finds itself alone, and writes what it has.
     silent.signal(Signal::CONT);
     silent.wait().expect(117);
-    let whole = read(&output);
+    let whole = scene.whole();
     assert_eq!(whole["run"]["merged"]["missing_shards"], json!([2, 3]));
-    assert_eq!(
-        whole["totals"]["requests"],
-        read(&dir.path("out.rank-0.json"))["totals"]["requests"]
-    );
+    assert_eq!(requests(&whole), requests(&scene.own(0)));
 }
 
 #[test]
 fn each_rank_can_be_killed_while_results_are_given() {
     for lost in 0..3 {
-        let mock = quick_mock();
-        let dir = Dir::new();
-        let profile = dir.write("profile.yaml", &format!("{SHORT}{MIX}"));
-        let output = dir.path("out.json");
-        let target = url(&mock);
-        let team = team(3, &[&profile, "--target", &target, "-o", &output]);
-        wait_until("requests are made", || mock_requests(mock.address) > 20);
+        let scene = Scene::of(&format!("{SHORT}{MIX}"));
+        let team = team(3, &scene.words(&[]));
+        wait_until("requests are made", || scene.requested() > 20);
         // The others have ended their load, and wait for the result of rank 2.
         team[2].signal(Signal::STOP);
-        let own = [0, 1, 2].map(|number| dir.path(&format!("out.rank-{number}.json")));
         wait_until("two results are written", || {
-            own[..2].iter().all(|path| Path::new(path).exists())
+            [0, 1]
+                .iter()
+                .all(|rank| Path::new(&scene.own_path(*rank)).exists())
         });
         team[lost].signal(Signal::KILL);
         team[2].signal(Signal::CONT);
         let codes: Vec<Option<i32>> = team.into_iter().map(|run| run.wait().code).collect();
         assert_eq!(codes[lost], None, "{codes:?}");
-        let requests = |document: &Value| document["totals"]["requests"].as_u64().unwrap();
         if lost == 0 {
             assert_eq!(codes[1..], [Some(117), Some(117)]);
-            assert!(!Path::new(&output).exists());
-            assert!(own.iter().all(|path| requests(&read(path)) > 0));
+            assert!(!Path::new(&scene.output).exists());
+            assert!((0..3).all(|rank| requests(&scene.own(rank)) > 0));
             continue;
         }
-        let whole = read(&output);
+        let whole = scene.whole();
         let missing = whole["run"]["merged"]["missing_shards"].clone();
         // Rank 1 may have given its result before it was killed. On a slow machine the silence of rank 2 may be a loss.
         let named: Vec<u64> = serde_json::from_value(missing.clone()).unwrap_or_default();
@@ -265,7 +228,7 @@ fn each_rank_can_be_killed_while_results_are_given() {
         let left = (0..3).filter(|number| !is_missing(*number));
         assert_eq!(
             requests(&whole),
-            left.map(|number| requests(&read(&own[number]))).sum::<u64>()
+            left.map(|number| requests(&scene.own(number))).sum::<u64>()
         );
     }
 }
