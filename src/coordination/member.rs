@@ -143,7 +143,7 @@ impl Member {
             }),
             // Taken is what was sent last: anything else is an answer that comes late.
             Message::Taken { pass, number } => {
-                if (pass, number + 1) == self.next_snapshot {
+                if number.checked_add(1).map(|next| (pass, next)) == Some(self.next_snapshot) {
                     self.tell(Heard::Taken);
                 }
             }

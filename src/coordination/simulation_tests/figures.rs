@@ -227,8 +227,10 @@ fn an_answer_to_an_earlier_snapshot_lets_nobody_go_on() {
     };
     peer.member.snapshot(0, SECOND, false, json!(1));
     peer.member.snapshot(0, 2 * SECOND, true, json!(1));
-    peer.member
-        .message(Message::Taken { pass: 0, number: 0 }, load.simulation.now);
+    for number in [0, u32::MAX] {
+        let message = Message::Taken { pass: 0, number };
+        peer.member.message(message, load.simulation.now);
+    }
     load.simulation.drain();
     assert_eq!(taken(&load.simulation.peers[&1]), 0);
     let peer = load.simulation.peers.get_mut(&1).unwrap();
