@@ -38,7 +38,7 @@ pub use message::{Message, PROTOCOL, Stop};
 pub use offset::{Best, EXCHANGES, Exchange, Offset};
 pub use proof::{BINDING_BYTES, BINDING_LABEL, Key, SECRET_BYTES_MIN, Side};
 pub use reach::Reach;
-pub use roll::{Ending, LinkId, Notice, OnLoss, Output, Roll, RollTerms};
+pub use roll::{Ending, LinkId, Notice, OnLoss, Output, RankDetails, RankFigures, Roll, RollTerms};
 
 use crate::units::{MILLISECOND, MINUTE, Nanos, SECOND};
 use std::ops::RangeInclusive;

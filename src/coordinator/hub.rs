@@ -313,30 +313,8 @@ impl Hub {
                 OnLoss::Continue => Event::Lost { rank, why },
             },
             Notice::Interrupted { rank } => Event::Stop(Stop::Signal { rank }),
-            Notice::Snapshot {
-                rank,
-                pass,
-                until,
-                is_last,
-                figures,
-            } => Event::Snapshot {
-                rank,
-                pass,
-                until,
-                is_last,
-                figures,
-            },
-            Notice::Details {
-                rank,
-                lines,
-                is_last,
-                missing,
-            } => Event::Details {
-                rank,
-                lines,
-                is_last,
-                missing,
-            },
+            Notice::Snapshot(figures) => Event::Snapshot(figures),
+            Notice::Details(details) => Event::Details(details),
             Notice::Document { rank, document } => Event::Document { rank, document },
             Notice::Begin { .. } => return,
         });

@@ -20,7 +20,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use serde_json::Value;
 
-use crate::coordination::{Ending, Stop};
+use crate::coordination::{Ending, RankDetails, RankFigures, Stop};
 use crate::net::clock::timespec;
 use crate::units::{MILLISECOND, Nanos, SECOND};
 
@@ -60,14 +60,8 @@ pub enum Event {
         hint: String,
         is_refused: bool,
     },
-    /// What a rank has measured in a pass since its previous snapshot (rank 0), which has to be answered.
-    Snapshot {
-        rank: u32,
-        pass: u32,
-        until: Nanos,
-        is_last: bool,
-        figures: Value,
-    },
+    /// A rank gives figures (rank 0), which has to be answered.
+    Snapshot(RankFigures),
     /// Rank 0 has taken the last snapshot.
     Taken,
     Document {
@@ -76,13 +70,8 @@ pub enum Event {
     },
     /// Rank 0 wants the requests of this rank that follow.
     WantDetails,
-    /// Some requests of a rank (rank 0).
-    Details {
-        rank: u32,
-        lines: String,
-        is_last: bool,
-        missing: Option<String>,
-    },
+    /// A rank gives requests (rank 0).
+    Details(RankDetails),
     /// The exit code of the whole.
     Verdict {
         exit: u8,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::cli::RunArgs;
 use crate::config::Config;
-use crate::coordination::{Ending, Stop};
+use crate::coordination::{Ending, RankDetails, RankFigures, Stop};
 use crate::coordinator::{Command, CoordinateConfig, Coordination, Event};
 use crate::error::{ExitCode, Failure, Mistakes, Reason, one_line};
 use crate::export::{Needs, kept};
@@ -40,36 +40,15 @@ pub enum Reaction {
         at: Nanos,
         wall_offset: i64,
     },
-    Snapshot(PartFigures),
+    Snapshot(RankFigures),
     /// Rank 0 has taken the last snapshot of this rank.
     Taken,
     /// Rank 0 wants the next requests of this rank.
     WantDetails,
-    Details(GivenDetails),
+    Details(RankDetails),
     Stop(Stop),
     Abort,
     Over(Failure),
-}
-
-/// What another rank has measured in a pass since its previous snapshot.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PartFigures {
-    pub rank: u32,
-    pub pass: u32,
-    /// Since its load began.
-    pub until: Nanos,
-    pub is_last: bool,
-    pub figures: Value,
-}
-
-/// Some requests of another rank, one on each line.
-#[derive(Clone, Debug, PartialEq)]
-pub struct GivenDetails {
-    rank: u32,
-    lines: String,
-    is_last: bool,
-    /// Why some are missing.
-    missing: Option<String>,
 }
 
 /// How a pass begins.
@@ -305,10 +284,10 @@ impl Ranks {
             }
             Event::There
             | Event::Begin { .. }
-            | Event::Snapshot { .. }
+            | Event::Snapshot(_)
             | Event::Taken
             | Event::WantDetails
-            | Event::Details { .. }
+            | Event::Details(_)
             | Event::Abort => passed_on(event),
         }
     }
@@ -354,32 +333,10 @@ fn passed_on(event: Event) -> Reaction {
     match event {
         Event::There => Reaction::There,
         Event::Begin { at, wall_offset } => Reaction::Begin { at, wall_offset },
-        Event::Snapshot {
-            rank,
-            pass,
-            until,
-            is_last,
-            figures,
-        } => Reaction::Snapshot(PartFigures {
-            rank,
-            pass,
-            until,
-            is_last,
-            figures,
-        }),
+        Event::Snapshot(figures) => Reaction::Snapshot(figures),
         Event::Taken => Reaction::Taken,
         Event::WantDetails => Reaction::WantDetails,
-        Event::Details {
-            rank,
-            lines,
-            is_last,
-            missing,
-        } => Reaction::Details(GivenDetails {
-            rank,
-            lines,
-            is_last,
-            missing,
-        }),
+        Event::Details(details) => Reaction::Details(details),
         Event::Abort => Reaction::Abort,
         _ => Reaction::Nothing,
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::ranks::{PartFigures, Ranks};
-use crate::coordination::Reach;
+use super::ranks::Ranks;
+use crate::coordination::{RankFigures, Reach};
 use crate::coordinator::Command;
 use crate::judge::{Judge, Vus};
 use crate::metrics::{RankSnapshot, ReceivedSnapshot, Snapshot};
@@ -129,7 +129,7 @@ impl<'a> Together<'a> {
     }
 
     /// Takes the figures of another rank, after `seen` has seen them.
-    pub fn take(&mut self, part: PartFigures, seen: &mut dyn FnMut(&Snapshot)) {
+    pub fn take(&mut self, part: RankFigures, seen: &mut dyn FnMut(&Snapshot)) {
         let Some(whole) = self.whole.as_mut().filter(|_| part.pass == self.pass) else {
             return;
         };

@@ -3,6 +3,8 @@
 mod door;
 mod snapshots;
 
+pub use snapshots::{RankDetails, RankFigures};
+
 use super::{BEAT_EVERY, BINDING_BYTES, Key, Message, SILENCE_MAX, Stop};
 use crate::units::{MILLISECOND, Nanos, SECOND, format_duration};
 use serde_json::Value;
@@ -80,25 +82,14 @@ pub enum Notice {
     Interrupted {
         rank: u32,
     },
-    /// What a rank has measured in a pass since its previous snapshot. It waits for [`Roll::taken`].
-    Snapshot {
-        rank: u32,
-        pass: u32,
-        until: Nanos,
-        is_last: bool,
-        figures: Value,
-    },
+    /// A rank gives figures, and waits for [`Roll::taken`].
+    Snapshot(RankFigures),
     Document {
         rank: u32,
         document: Value,
     },
-    /// Some requests of a rank, which were wanted.
-    Details {
-        rank: u32,
-        lines: String,
-        is_last: bool,
-        missing: Option<String>,
-    },
+    /// A rank gives requests that were wanted.
+    Details(RankDetails),
 }
 
 #[derive(Clone, Debug)]
@@ -244,14 +235,14 @@ impl Roll {
                 is_last,
                 figures,
             } => {
-                let snapshot = Notice::Snapshot {
+                let figures = RankFigures {
                     rank,
                     pass,
                     until,
                     is_last,
                     figures,
                 };
-                self.take_snapshot((rank, pass, number), snapshot);
+                self.take_snapshot(number, figures);
             }
             Message::Interrupted => self.interrupted(rank),
             Message::Document { document } => {
@@ -262,7 +253,12 @@ impl Roll {
                 lines,
                 is_last,
                 missing,
-            } => self.take_details(rank, lines, is_last, missing),
+            } => self.take_details(RankDetails {
+                rank,
+                lines,
+                is_last,
+                missing,
+            }),
             Message::Leave { why } => self.lose(rank, why),
             _ => self.lose(rank, "it said what only rank 0 says".to_owned()),
         }

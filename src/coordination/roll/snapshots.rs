@@ -3,6 +3,29 @@
 
 use super::{Notice, Output, Phase, Roll, Seat};
 use crate::coordination::Message;
+use crate::units::Nanos;
+use serde_json::Value;
+
+/// What a rank has measured in a pass since its previous snapshot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RankFigures {
+    pub rank: u32,
+    pub pass: u32,
+    /// Since its load began.
+    pub until: Nanos,
+    pub is_last: bool,
+    pub figures: Value,
+}
+
+/// Some requests of a rank, one on each line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RankDetails {
+    pub rank: u32,
+    pub lines: String,
+    pub is_last: bool,
+    /// Why some are missing.
+    pub missing: Option<String>,
+}
 
 /// Whether a snapshot is the one that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,17 +55,17 @@ impl Seat {
 }
 
 impl Roll {
-    pub(super) fn take_snapshot(&mut self, (rank, pass, number): (u32, u32, u32), snapshot: Notice) {
-        let Some(seat) = self.seats.get_mut(&rank) else {
+    pub(super) fn take_snapshot(&mut self, number: u32, figures: RankFigures) {
+        let Some(seat) = self.seats.get_mut(&figures.rank) else {
             return;
         };
-        match seat.expects(self.phase, pass, number) {
+        match seat.expects(self.phase, figures.pass, number) {
             Expected::Yes => {
-                seat.next_snapshot = (pass, number + 1);
-                self.tell(snapshot);
+                seat.next_snapshot = (figures.pass, number + 1);
+                self.tell(Notice::Snapshot(figures));
             }
             Expected::Before => {}
-            Expected::No => self.lose(rank, "a snapshot of its figures is missing".to_owned()),
+            Expected::No => self.lose(figures.rank, "a snapshot of its figures is missing".to_owned()),
         }
     }
 
@@ -69,24 +92,19 @@ impl Roll {
                 seat.is_done = false;
                 self.out.push(Output::Send(seat.link, Message::WantDetails));
             }
-            None => self.tell(Notice::Details {
+            None => self.tell(Notice::Details(RankDetails {
                 rank,
                 lines: String::new(),
                 is_last: true,
                 missing: Some("it was lost".to_owned()),
-            }),
+            })),
         }
     }
 
-    pub(super) fn take_details(&mut self, rank: u32, lines: String, is_last: bool, missing: Option<String>) {
-        if let Some(seat) = self.seats.get_mut(&rank) {
-            seat.is_done |= is_last;
+    pub(super) fn take_details(&mut self, details: RankDetails) {
+        if let Some(seat) = self.seats.get_mut(&details.rank) {
+            seat.is_done |= details.is_last;
         }
-        self.tell(Notice::Details {
-            rank,
-            lines,
-            is_last,
-            missing,
-        });
+        self.tell(Notice::Details(details));
     }
 }

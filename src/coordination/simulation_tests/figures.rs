@@ -87,14 +87,8 @@ impl Load {
         let notices = self.simulation.notices.split_off(self.seen);
         for (_, notice) in &notices {
             match notice {
-                Notice::Snapshot {
-                    rank,
-                    until,
-                    is_last,
-                    figures,
-                    ..
-                } if self.reach.take(*rank, *until, *is_last) => {
-                    self.sum += figures.as_u64().unwrap();
+                Notice::Snapshot(part) if self.reach.take(part.rank, part.until, part.is_last) => {
+                    self.sum += part.figures.as_u64().unwrap();
                 }
                 Notice::Lost { rank, .. } => self.reach.lose(*rank),
                 _ => {}
@@ -196,7 +190,7 @@ fn a_snapshot_that_comes_twice_counts_once_and_one_that_is_missing_is_a_loss() {
         is_last: false,
         figures: json!(7),
     };
-    let is_snapshot = |notice: &Notice| matches!(notice, Notice::Snapshot { .. });
+    let is_snapshot = |notice: &Notice| matches!(notice, Notice::Snapshot(_));
     let mut load = Load::begin(OnLoss::Continue);
     for number in [0, 0, 1, 0, 1] {
         load.simulation.forge(1, figures(number, 0));
@@ -297,19 +291,19 @@ fn details_come_when_they_are_wanted_and_a_rank_can_be_lost_before_the_last() {
     );
     simulation.roll.want_details(2);
     simulation.drain();
-    let is_details = |notice: &Notice| matches!(notice, Notice::Details { .. });
+    let is_details = |notice: &Notice| matches!(notice, Notice::Details(_));
     let details = simulation.told(is_details);
     let [
-        Notice::Details {
+        Notice::Details(RankDetails {
             rank: 1,
             missing: None,
             ..
-        },
-        Notice::Details {
+        }),
+        Notice::Details(RankDetails {
             rank: 2,
             missing: Some(why),
             ..
-        },
+        }),
     ] = details.as_slice()
     else {
         panic!("{details:?}");

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{GivenDetails, Ranks, Reaction};
+use super::{Ranks, Reaction};
+use crate::coordination::RankDetails;
 use crate::coordinator::Command;
 use crate::error::one_line;
 use crate::json::JsonError;
@@ -141,7 +142,7 @@ impl Ranks {
         loop {
             let event = self.events().recv();
             match self.take(event.map_err(|_| "the thread of the ranks has ended".to_owned())?) {
-                Reaction::Details(GivenDetails {
+                Reaction::Details(RankDetails {
                     rank,
                     lines,
                     is_last,
