@@ -10,6 +10,7 @@ use super::progress::Shown;
 use super::ranks::Ranks;
 use super::spooling::Spooling;
 use super::together::{Together, WholeFigures};
+use super::waiting::take_waiting;
 use crate::coordinator::{self, Event};
 use crate::engine::{Command, Engine, Report};
 use crate::error::ExitCode;
@@ -202,6 +203,11 @@ impl<'a> Listener<'a> {
             }
             let next_row = self.t0 + (self.rows + 1) * SECOND + ROW_DELAY;
             let wait = next_row.saturating_sub(clock::monotonic());
+            if wait == 0 {
+                let reports = self.engine.reports.clone();
+                take_waiting(&reports, |report| self.handle_report(report));
+                self.close_row(ready);
+            }
             select! {
                 recv(self.engine.reports) -> report => match report {
                     Ok(report) => self.handle_report(report),
@@ -211,7 +217,7 @@ impl<'a> Listener<'a> {
                 recv(signals.received) -> _ => self.handle_signal(),
                 recv(self.heard) -> event => self.hear(event.ok()),
                 recv(self.give_up) -> _ => break,
-                default(Duration::from_nanos(wait)) => self.close_row(ready),
+                default(Duration::from_nanos(wait)) => {}
             }
         }
         if self.books.signals < 2 {

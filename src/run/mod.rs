@@ -27,6 +27,7 @@ mod start;
 mod together;
 mod tokenizer;
 mod validation;
+mod waiting;
 
 pub use find_limit::find_limit;
 pub use metrics_listen::Linger;

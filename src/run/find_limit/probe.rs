@@ -15,6 +15,7 @@ use crate::report::Aggregator;
 use crate::run::Ready;
 use crate::run::load::start_failure;
 use crate::run::server_metrics;
+use crate::run::waiting::take_waiting;
 use crate::scrape::{MetricsWatch, Scraped};
 use crate::signals::Signals;
 use crate::units::{MILLISECOND, Nanos, SECOND, seconds};
@@ -155,6 +156,11 @@ impl Probe<'_> {
         while self.cores_left > 0 {
             let next_row = self.t0 + (self.rows + 1) * SECOND + ROW_DELAY;
             let wait = next_row.saturating_sub(clock::monotonic());
+            if wait == 0 {
+                let reports = self.engine.reports.clone();
+                take_waiting(&reports, |report| self.handle_report(report));
+                self.close_row(ready, say);
+            }
             select! {
                 recv(self.engine.reports) -> report => match report {
                     Ok(report) => self.handle_report(report),
@@ -162,7 +168,7 @@ impl Probe<'_> {
                 },
                 recv(self.around.signals.received) -> _ => self.handle_signal(say),
                 recv(self.give_up) -> _ => break,
-                default(Duration::from_nanos(wait)) => self.close_row(ready, say),
+                default(Duration::from_nanos(wait)) => {}
             }
         }
         self.end()
