@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Holds this many streams at once for this long: ranks as one run (--coordinate) on one core, against as many mocks on
-# another, because a process may have fewer open files than that. Each stream lasts two minutes, with a token every GAP
+# Holds this many streams at once for this long: ranks as one run (--coordinate) on one core, against twice as many mocks
+# on another, because a process may have fewer open files than that. Each stream lasts two minutes, with a token every GAP
 # seconds, on a connection of its own; another follows it.
 #
 #   [GAP=6] [RANKS=6] [SERVER_CPUS=0] [CLIENT_CPUS=1] [BIN=target/release/llmload-uring] scripts/hundred-thousand.sh [STREAMS] [SECONDS]

@@ -20,6 +20,9 @@ TOKENS = max(1, 120 // GAP_SECONDS)
 RAMP_PER_SECOND = 1500
 # Beside its streams: files, rings, the coordinator.
 FILES_BESIDE = 200
+# A user goes to the next mock after each stream, with a whole rank's users: for a while a mock has those who arrive and
+# those who have not left.
+MOCKS_PER_RANK = 2
 HERTZ = os.sysconf("SC_CLK_TCK")
 
 
@@ -65,9 +68,9 @@ def document(urls, streams, seconds):
     )
 
 
-def start_mocks(binary, ranks, cpus, seconds, folder):
+def start_mocks(binary, number, cpus, seconds, folder):
     mocks, urls = [], []
-    for i in range(ranks):
+    for i in range(number):
         log = folder / f"mock{i}"
         words = [
             binary, "mock", "--cpus", cpus, "--ttft", f"{GAP_SECONDS}s", "--gap", f"{GAP_SECONDS}s",
@@ -154,9 +157,7 @@ def main():
     binary, ranks, server_cpus, client_cpus, streams, seconds = sys.argv[1:]
     ranks, streams, seconds = int(ranks), int(streams), int(seconds)
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    # Streams fall on the mocks by chance: four standard deviations.
-    each = streams / ranks
-    needed = int(each + 4 * each**0.5 + FILES_BESIDE)
+    needed = -(-streams // ranks) + FILES_BESIDE
     if needed > files:
         sys.exit(f"error: {needed} files are needed in each of {ranks} processes, and {files} may be open\n"
                  f"hint: RANKS={int(streams / files * 1.1) + 1}")
@@ -166,13 +167,14 @@ def main():
     try:
         print(f"host: {os.uname().release}, {os.cpu_count()} CPUs, {time.strftime('%F')}; {files} files a process")
         length = streams // RAMP_PER_SECOND + seconds + 3 * GAP_SECONDS * TOKENS + 120
-        mocks, urls = start_mocks(binary, ranks, server_cpus, length, folder)
+        count_of_mocks = ranks * MOCKS_PER_RANK
+        mocks, urls = start_mocks(binary, count_of_mocks, server_cpus, length, folder)
         started += mocks
         ramp, text = document(urls, streams, seconds)
         profile = folder / "streams.yaml"
         profile.write_text(text)
         print(f"{streams} streams in {ramp} s, held for {seconds} s: {ranks} ranks on CPU {client_cpus}, "
-              f"{ranks} mocks on CPU {server_cpus}")
+              f"{count_of_mocks} mocks on CPU {server_cpus}")
         running = start_ranks(binary, ranks, client_cpus, profile, folder)
         started += running
         peak = watch(running, mocks, urls, streams)
