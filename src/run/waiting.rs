@@ -2,7 +2,7 @@
 
 use crossbeam_channel::Receiver;
 
-/// Handles each message that waits now. One that comes meanwhile is left, since on a busy host there is always one more.
+/// Handles each message that waits now. One that comes meanwhile is left: on a busy host there is always one more.
 pub fn take_waiting<T>(from: &Receiver<T>, mut handle: impl FnMut(T)) {
     for _ in 0..from.len() {
         match from.try_recv() {
