@@ -301,6 +301,55 @@ fn manifests_and_recipes_start_runs_that_are_valid() {
     }
 }
 
+/// `kubectl kustomize` is not everywhere: what it would miss, and the profile, which no schema knows.
+#[test]
+fn the_kustomization_finds_what_it_names_and_its_profile_is_valid() {
+    let kustomization = text("deploy/kustomize/kustomization.yaml");
+    let manifest = text("deploy/kubernetes/many-hosts.yaml");
+    for (part, file) in [
+        (
+            "resources: [../kubernetes, results.yaml]",
+            "kubernetes/kustomization.yaml",
+        ),
+        (
+            "resources: [../kubernetes, results.yaml]",
+            "kustomize/results.yaml",
+        ),
+        ("files: [load.yaml]", "kustomize/load.yaml"),
+    ] {
+        assert!(kustomization.contains(part), "{part}");
+        assert!(
+            Path::new(&self::file(&format!("deploy/{file}"))).is_file(),
+            "{file}"
+        );
+    }
+    for (ours, theirs) in [
+        ("name: LLMLOAD_SHARDS", "name=LLMLOAD_SHARDS"),
+        ("name: LLMLOAD_TARGET_URL", "name=LLMLOAD_TARGET_URL"),
+        ("image: llmload-uring", "name: llmload-uring"),
+        (
+            "secretKeyRef: { name: llmload,",
+            "secretGenerator:\n  - { name: llmload,",
+        ),
+        ("claimName: results", "results.yaml"),
+        // The first word is replaced by the profile of the folder.
+        (
+            "args: [load, ",
+            "path: /spec/template/spec/containers/0/args/0, value: /profile/load.yaml",
+        ),
+    ] {
+        assert!(manifest.contains(ours), "{ours}");
+        assert!(kustomization.contains(theirs), "{theirs}");
+    }
+    let mut command = program();
+    command
+        .args(["config", "check", &file("deploy/kustomize/load.yaml")])
+        .args(["--target", "http://vllm:8000"]);
+    let ended = Live::spawn(&mut command).wait();
+    assert!(!ended.stderr.contains("warning"), "{ended:?}");
+    ended.expect(0);
+}
+
 #[test]
 fn the_pods_of_the_indexed_job_make_one_run() {
     let (dir, server) = (Dir::new(), mock(mock_options()));
