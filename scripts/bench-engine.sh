@@ -7,6 +7,7 @@
 #   engine-nowait  llmload-uring --min-wait 0: a wake-up per event
 #   engine-noquick llmload-uring --no-quickack: delayed ACKs, as in the lower bounds
 #   engine-epoll   llmload-uring --io epoll: the same, where io_uring is forbidden
+#   engine-wait-2ms  llmload-uring --min-wait 2ms, or as long as the name says
 #   engine-epoll-nowait  the same with --min-wait 0
 #   other          as `engine`, but the program at $OTHER, such as a build of another commit
 # Server: `llmload-uring mock` on another core. CPU is user + system of the whole client process: the median of all
@@ -35,6 +36,7 @@ measure() {
         [ "$1" != engine-nowait ] || options='--min-wait 0'
         [ "$1" != engine-noquick ] || options=--no-quickack
         [ "$1" != engine-epoll ] || options='--io epoll'
+        [[ $1 != engine-wait-* ]] || options="--min-wait ${1#engine-wait-}"
         [ "$1" != engine-epoll-nowait ] || options='--io epoll --min-wait 0'
         # shellcheck disable=SC2086
         measured "$program" scripts/bench-stream.yaml --vus $connections --duration "${seconds}s" \

@@ -197,16 +197,16 @@ impl<'a> Listener<'a> {
             self.stop_for(&why);
         }
         while self.cores_left > 0 || self.waits_for_ranks() {
-            if self.cores_left == 0 && self.ended.is_none() {
-                self.end_part();
-                continue;
-            }
             let next_row = self.t0 + (self.rows + 1) * SECOND + ROW_DELAY;
             let wait = next_row.saturating_sub(clock::monotonic());
             if wait == 0 {
                 let reports = self.engine.reports.clone();
                 take_waiting(&reports, |report| self.handle_report(report));
                 self.close_row(ready);
+            }
+            if self.cores_left == 0 && self.ended.is_none() {
+                self.end_part();
+                continue;
             }
             select! {
                 recv(self.engine.reports) -> report => match report {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::common::exposition::Exposition;
+use crate::common::gateway::{Gateway, Manner};
 
 #[test]
 fn a_threshold_of_the_whole_ends_the_load_of_all_ranks() {
@@ -87,6 +88,41 @@ fn what_rank_0_shows_are_the_figures_of_all_ranks() {
     assert!(found["totals"]["requests"].as_u64() > Some(100));
     first.signal(Signal::INT);
     ended(first);
+}
+
+#[test]
+fn what_rank_0_pushes_are_the_figures_of_all_ranks_and_the_others_push_nothing() {
+    let gateway = Gateway::start(Manner::Answers("200 OK", ""));
+    let push = format!(
+        "prometheus: {{ pushgateway_url: \"http://{}\", push_interval_seconds: 1, instance_name: one }}\n",
+        gateway.address
+    );
+    let scene = Scene::of(&format!("{}{MIX}{push}", LONG.replace("60s", "4s")));
+    for run in team(3, &scene.words(&["--cores", "1"])) {
+        run.wait().expect(0);
+    }
+    let (found, pushes) = (scene.whole(), gateway.pushes());
+    // Those of rank 0 are all that came.
+    let sent = &scene.own(0)["pushes"];
+    assert_eq!(
+        (&sent["sent"], &sent["failed"]),
+        (&json!(pushes.len()), &json!(0))
+    );
+    assert!(pushes.len() >= 4, "{}", pushes.len());
+    let counted: Vec<f64> = pushes
+        .iter()
+        .map(|push| {
+            let shown = Exposition::parse(&push.body);
+            let names = shown.endpoints("llm_requests_total");
+            names
+                .iter()
+                .filter_map(|name| shown.of("llm_requests_total", name))
+                .sum()
+        })
+        .collect();
+    assert!(counted.is_sorted(), "a counter fell: {counted:?}");
+    assert_eq!(counted.last(), found["totals"]["requests"].as_f64().as_ref());
+    assert!(requests(&found) > requests(&scene.own(0)));
 }
 
 #[test]
