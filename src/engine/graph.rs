@@ -6,6 +6,7 @@
 //! order, so there are never more lanes than requests of which none waits for another, which the plan knows.
 
 use std::cell::{Cell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
 
 use super::connections::VuConnections;
@@ -119,7 +120,7 @@ async fn walk(run: &Rc<Run>, lane: &mut VuConnections) {
 async fn help(run: Rc<Run>, mut lane: VuConnections) {
     run.coming.set(run.coming.get() - 1);
     let core = &run.core;
-    if let Err(panic) = catch_panic(walk(&run, &mut lane)).await {
+    if let Err(panic) = catch_panic(pin!(walk(&run, &mut lane))).await {
         let reason = format!("a request of virtual user {} panicked: {panic}", run.local);
         core.failed.borrow_mut().get_or_insert(reason);
         core.over.set(true);

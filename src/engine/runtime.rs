@@ -210,6 +210,8 @@ impl CoreFailure {
 
 /// Starts a task on this core. The caller must tell its driver that a task is runnable.
 pub fn spawn(task: impl Future<Output = ()> + 'static) {
+    // Boxed, because each async block that awaits what it was given has room for it twice.
+    let task = Box::pin(task);
     if ON_TOKIO.get() {
         tokio::task::spawn_local(async {
             if let Err(panic) = caught(task).await {
@@ -263,18 +265,18 @@ impl Future for YieldNow {
     }
 }
 
-/// Runs a task and returns the message of a panic in it, which would otherwise end the executor.
-pub async fn catch_panic<T>(task: impl Future<Output = T>) -> Result<T, String> {
+/// Runs a task and returns the message of a panic in it, which would otherwise end the executor. The caller pins it, so
+/// that its memory is there once.
+pub async fn catch_panic<T>(task: impl Future<Output = T> + Unpin) -> Result<T, String> {
     caught(task).await.map_err(|panic| message(&*panic))
 }
 
 /// What a panic carries.
 type Panic = Box<dyn Any + Send>;
 
-async fn caught<T>(task: impl Future<Output = T>) -> Result<T, Panic> {
-    let mut task = std::pin::pin!(task);
+async fn caught<T>(mut task: impl Future<Output = T> + Unpin) -> Result<T, Panic> {
     poll_fn(
-        move |cx| match catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(cx))) {
+        move |cx| match catch_unwind(AssertUnwindSafe(|| Pin::new(&mut task).poll(cx))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
             Err(panic) => Poll::Ready(Err(panic)),

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
@@ -287,8 +288,8 @@ fn take_arrival(core: &CoreState, local: u32) -> Option<Planned> {
 async fn run(core: Rc<CoreState>, local: u32, task: TaskId) {
     let is_open = core.plan.executor.open_loop().is_some();
     let outcome = match is_open {
-        true => catch_panic(serve(&core, local, task)).await,
-        false => catch_panic(iterate(&core, local, task)).await,
+        true => catch_panic(pin!(serve(&core, local, task))).await,
+        false => catch_panic(pin!(iterate(&core, local, task))).await,
     };
     if let Err(panic) = outcome {
         let reason = format!("virtual user {local} panicked: {panic}");

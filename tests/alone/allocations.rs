@@ -4,7 +4,7 @@
 
 use std::alloc::System;
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -370,6 +370,37 @@ fn a_run_with_ten_times_the_events_or_requests_allocates_next_to_nothing_more() 
         per_request - mocks < 1.0,
         "{per_request} per request, the mock's {mocks}"
     );
+}
+
+/// What a user takes that connects in vain: its task, its connection's state and its place in the tables. A request and
+/// an open connection take another 1 KB, so that a user in the middle of a stream stays below 6 KiB.
+const USER_BYTES_MAX: f64 = 3_500.0;
+
+#[test]
+fn a_user_takes_little_memory() {
+    let _alone = alone();
+    // Nobody listens there any more.
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let bytes = |users: u32| {
+        let tries = (0..TRIES).map(|_| {
+            allocated_bytes(|| {
+                let plan = plan(
+                    shared(users, u64::from(users)),
+                    vec![kind("stream", 1, true, 60 * SECOND)],
+                );
+                let mut options = engine_options(1);
+                options.details = false;
+                let ran = load::run(plan, nobody, options, |_| {});
+                let failed = ran.merged.total.outcome(Outcome::ConnectFailed);
+                assert_eq!(failed, u64::from(users));
+            })
+        });
+        tries.min().unwrap_or_default()
+    };
+    let (few, many) = (bytes(100), bytes(1_100));
+    let each = many.saturating_sub(few) as f64 / 1_000.0;
+    println!("bytes of a run of 100 users {few}, of 1100 {many}: {each} a user");
+    assert!(each < USER_BYTES_MAX, "{each} a user");
 }
 
 /// Bytes that the client of one connection still has when it has shaken hands, sent a request, taken the tickets and

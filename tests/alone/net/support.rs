@@ -58,12 +58,12 @@ where
         let over = Rc::new(Cell::new(false));
         let (task_net, task_over) = (net.clone(), over.clone());
         spawn(async move {
-            let outcome = catch_panic(async {
+            let outcome = catch_panic(Box::pin(async {
                 let value = test(task_net.clone()).await;
                 all_closed(&task_net).await;
                 task_net.invariants();
                 value
-            });
+            }));
             let outcome = outcome.await;
             task_over.set(true);
             let _ = result.send(outcome);
