@@ -2,6 +2,7 @@
 //! it, builds the result and writes it.
 
 mod beside;
+mod exchange;
 mod failures;
 mod find_limit;
 mod finish;
