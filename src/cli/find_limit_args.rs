@@ -48,6 +48,10 @@ fn exit_codes() -> String {
             "--require-fit, and the generator was the limit first",
         ),
         (ExitCode::NothingHolds, "not even the lowest load holds"),
+        (
+            ExitCode::RankLost,
+            "with --coordinate: a rank did not come, or was lost",
+        ),
     ];
     let lines = lines.map(|(code, meaning)| format!("{:>5}  {meaning}", code.code()));
     format!("Exit codes:\n{}", lines.join("\n"))

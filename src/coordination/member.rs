@@ -1,6 +1,6 @@
 //! The side of any rank but 0.
 
-use super::{BEAT_EVERY, Best, Exchange, Key, Message, Offset, PROTOCOL, SILENCE_MAX, Side, Stop};
+use super::{BEAT_EVERY, Best, Exchange, Key, Message, Offset, PROTOCOL, ProbeStep, SILENCE_MAX, Side, Stop};
 use crate::units::{Nanos, format_duration};
 use serde_json::Value;
 
@@ -29,6 +29,11 @@ pub enum MemberOutput {
 pub enum Heard {
     /// All ranks are there.
     Joined,
+    /// Rank 0 steers a probe, which is the one that it prepared last.
+    Probe {
+        pass: u32,
+        step: ProbeStep,
+    },
     /// A pass begins at this instant of our clock, which is `wall_offset` before rank 0's CLOCK_REALTIME.
     Begin {
         pass: u32,
@@ -72,6 +77,8 @@ pub struct Member {
     clock: Offset,
     /// The pass and the number of the next snapshot.
     next_snapshot: (u32, u32),
+    /// The probe that was prepared last.
+    probe: Option<u32>,
     /// The pass that it is about to be ready for, while the clock is measured.
     measuring: Option<(u32, Best)>,
     is_over: bool,
@@ -94,6 +101,7 @@ impl Member {
             beat_at: now + BEAT_EVERY,
             clock: Offset::default(),
             next_snapshot: (0, 0),
+            probe: None,
             measuring: None,
             is_over: false,
             out: vec![MemberOutput::Send(hello)],
@@ -131,6 +139,7 @@ impl Member {
                 answered,
                 arrived: now,
             }),
+            Message::Probe { pass, step } => self.probe(pass, step),
             Message::Begin {
                 pass,
                 at,
@@ -183,6 +192,18 @@ impl Member {
         });
     }
 
+    /// Takes a step of a probe. Each is prepared once, and what comes late of an earlier one is for nobody any more.
+    fn probe(&mut self, pass: u32, step: ProbeStep) {
+        let is_due = match step {
+            ProbeStep::Prepare { .. } => self.probe.is_none_or(|last| pass > last),
+            ProbeStep::StopCounting | ProbeStep::Drain => self.probe == Some(pass),
+        };
+        if is_due {
+            self.probe = Some(pass);
+            self.tell(Heard::Probe { pass, step });
+        }
+    }
+
     /// Says that this rank could begin a pass, once it has measured rank 0's clock: the setup may have taken minutes.
     pub fn ready(&mut self, pass: u32, plan: Value, now: Nanos) {
         self.terms.plan = plan;
@@ -226,6 +247,11 @@ impl Member {
             is_last,
             figures,
         });
+    }
+
+    /// Tells rank 0 why the generator of this rank may have been the limit of a probe.
+    pub fn limits(&mut self, pass: u32, reasons: Value) {
+        self.send(Message::Limits { pass, reasons });
     }
 
     /// Tells rank 0 that a signal ended the load here.

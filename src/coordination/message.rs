@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The version of the protocol. Processes of two versions do not talk.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// A message, in JSON. Instants are of the sender's CLOCK_MONOTONIC, unless said otherwise.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +36,8 @@ pub enum Message {
         received: Nanos,
         answered: Nanos,
     },
+    /// Rank 0 steers a probe of a search, which is a pass.
+    Probe { pass: u32, step: ProbeStep },
     /// The rank could begin a pass now. The plan is the final one, with what only the server knew.
     Ready { pass: u32, plan: Value, error: Nanos },
     /// All begin a pass at `at` of rank 0's clock, which is `wall_offset` before its CLOCK_REALTIME.
@@ -52,6 +54,8 @@ pub enum Message {
         is_last: bool,
         figures: Value,
     },
+    /// Why the generator of a rank may have been the limit of a probe. It comes before the last snapshot of the pass.
+    Limits { pass: u32, reasons: Value },
     /// Rank 0 has taken that snapshot, and the next one may come.
     Taken { pass: u32, number: u32 },
     /// A signal ended the load of this rank.
@@ -76,6 +80,18 @@ pub enum Message {
     Cancelled { what: String, hint: String },
     /// The sender is alive.
     Beat,
+}
+
+/// What rank 0 asks of the other ranks in a probe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeStep {
+    /// Prepare this load, and say when it could begin.
+    Prepare { load: Value },
+    /// Requests that are due from now on are not counted.
+    StopCounting,
+    /// No new request starts; those in flight may take as long as the graceful stop.
+    Drain,
 }
 
 /// Why the load of all ranks ends before its plan.

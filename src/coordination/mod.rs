@@ -8,13 +8,15 @@
 //!   join { rank, ranks, plan }          ->
 //!                                       <-  joined                         when all are there, or refused
 //!   ... finds its server ...
+//!                                       <-  probe { pass, prepare }        before each probe of a search
 //!   ping { sent }  (16 times)           <-> pong { sent, received, answered }
 //!   ready { pass }                      ->
 //!                                       <-  begin { pass, at }             when all are ready
-//!   ... the load ...                    <-  stop, abort
+//!   ... the load ...                    <-  stop, abort, probe { pass, stop_counting or drain }
 //!   snapshot { number, figures }        ->                             once a second, for what is shown and judged
 //!                                       <-  taken { number }               then the next one may come
-//!   document                            ->
+//!   limits { pass, reasons }            ->                             of a probe, before its last snapshot
+//!   document                            ->                             of a run
 //!                                       <-  want_details                   if they are gathered, again and again
 //!   details { lines, is_last }          ->
 //!                                       <-  verdict { exit }
@@ -34,11 +36,13 @@ mod simulation_tests;
 
 pub use frame::{FRAME_BYTES_MAX, FrameError, Frames, HELLO_BYTES_MAX, encode};
 pub use member::{Heard, Member, MemberOutput, MemberTerms};
-pub use message::{Message, PROTOCOL, Stop};
+pub use message::{Message, PROTOCOL, ProbeStep, Stop};
 pub use offset::{Best, EXCHANGES, Exchange, Offset};
 pub use proof::{BINDING_BYTES, BINDING_LABEL, Key, SECRET_BYTES_MIN, Side};
 pub use reach::Reach;
-pub use roll::{Ending, LinkId, Notice, OnLoss, Output, RankDetails, RankFigures, Roll, RollTerms};
+pub use roll::{
+    Ending, LinkId, Notice, OnLoss, Output, RankDetails, RankFigures, RankLimits, Roll, RollTerms,
+};
 
 use crate::units::{MILLISECOND, MINUTE, Nanos, SECOND};
 use std::ops::RangeInclusive;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 mod figures;
 mod losses;
+mod probes;
 mod strangers;
 
 const SECRET: &str = "a secret of sixteen bytes";

@@ -225,6 +225,7 @@ impl Hub {
 
     fn obey(&mut self, command: Command, now: Nanos) {
         match command {
+            Command::Probe { pass, step } => self.roll.probe(pass, &step),
             Command::Ready { pass, plan } => self.roll.ready(pass, plan, now),
             Command::Taken { rank } => self.roll.taken(rank),
             Command::Unreadable { rank, why } => self.roll.unreadable(rank, &why),
@@ -245,7 +246,10 @@ impl Hub {
                 core_affinity::set_for_current(core_affinity::CoreId { id: cpu });
             }
             Command::WantDetails { rank } => self.roll.want_details(rank),
-            Command::Document(_) | Command::Snapshot { .. } | Command::Details { .. } => {}
+            Command::Document(_)
+            | Command::Snapshot { .. }
+            | Command::Limits { .. }
+            | Command::Details { .. } => {}
         }
         self.apply();
     }
@@ -314,6 +318,7 @@ impl Hub {
             },
             Notice::Interrupted { rank } => Event::Stop(Stop::Signal { rank }),
             Notice::Snapshot(figures) => Event::Snapshot(figures),
+            Notice::Limits(limits) => Event::Limits(limits),
             Notice::Details(details) => Event::Details(details),
             Notice::Document { rank, document } => Event::Document { rank, document },
             Notice::Begin { .. } => return,

@@ -191,6 +191,7 @@ impl Serving {
                 is_last,
                 figures,
             } => self.member.snapshot(pass, until, is_last, figures),
+            Command::Limits { pass, reasons } => self.member.limits(pass, reasons),
             Command::Stop(_) => self.member.interrupted(),
             Command::Document(document) => self.member.document(document),
             Command::Details {
@@ -206,6 +207,7 @@ impl Serving {
                 core_affinity::set_for_current(core_affinity::CoreId { id: cpu });
             }
             Command::Abort
+            | Command::Probe { .. }
             | Command::End(_)
             | Command::Taken { .. }
             | Command::Unreadable { .. }
@@ -238,6 +240,7 @@ impl Serving {
                 self.is_joined = true;
                 Event::There
             }
+            Heard::Probe { pass, step } => Event::Probe { pass, step },
             Heard::Begin { at, wall_offset, .. } => Event::Begin { at, wall_offset },
             Heard::Taken => Event::Taken,
             Heard::WantDetails => Event::WantDetails,

@@ -20,7 +20,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use serde_json::Value;
 
-use crate::coordination::{Ending, RankDetails, RankFigures, Stop};
+use crate::coordination::{Ending, ProbeStep, RankDetails, RankFigures, RankLimits, Stop};
 use crate::net::clock::timespec;
 use crate::units::{MILLISECOND, Nanos, SECOND};
 
@@ -41,6 +41,11 @@ pub enum Event {
     },
     /// All ranks are there: rank 0. This one is: any other.
     There,
+    /// Rank 0 steers a probe.
+    Probe {
+        pass: u32,
+        step: ProbeStep,
+    },
     /// The load begins at `at` of our CLOCK_MONOTONIC, which is `wall_offset` before rank 0's CLOCK_REALTIME.
     Begin {
         at: Nanos,
@@ -62,6 +67,8 @@ pub enum Event {
     },
     /// A rank gives figures (rank 0), which has to be answered.
     Snapshot(RankFigures),
+    /// The generator of a rank may have been the limit of a probe (rank 0).
+    Limits(RankLimits),
     /// Rank 0 has taken the last snapshot.
     Taken,
     Document {
@@ -81,6 +88,8 @@ pub enum Event {
 /// What the run asks of the thread.
 #[derive(Clone, Debug)]
 pub enum Command {
+    /// All ranks take a step of a probe (rank 0).
+    Probe { pass: u32, step: ProbeStep },
     /// A pass could begin, with this plan.
     Ready { pass: u32, plan: Value },
     /// What this rank has measured in a pass since its previous snapshot, for rank 0.
@@ -90,6 +99,8 @@ pub enum Command {
         is_last: bool,
         figures: Value,
     },
+    /// Why the generator of this rank may have been the limit of a probe, for rank 0.
+    Limits { pass: u32, reasons: Value },
     /// The last snapshot of this rank has been taken (rank 0).
     Taken { rank: u32 },
     /// The figures of this rank cannot be read (rank 0).

@@ -16,8 +16,8 @@ pub use answer::{Expectation, Load, answer};
 pub use evidence::{Decision, Period};
 pub use probe::{ProbeRules, ProbeWatch, Probed};
 pub use row::{
-    Answer, LimitResult, Percentiles, ProbeRow, RunFigures, SCHEMA, SearchClient, SearchFigures, ServerProbe,
-    SloFigures, SloRow,
+    Answer, LimitResult, Percentiles, ProbeRow, RunFigures, SCHEMA, SearchClient, SearchFigures, SearchRank,
+    ServerProbe, SloFigures, SloRow,
 };
 pub use search::{
     ERROR, End, Found, LessSure, LessSureEnds, Next, Over, PROBES_MAX, Purpose, Range, Search, to_digits,

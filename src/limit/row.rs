@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::error::ExitCode;
+use crate::error::{ExitCode, one_line};
 use crate::limit::evidence::Decision;
 use crate::limit::search::{End, LessSureEnds, Over, Purpose};
 use crate::metrics::Distribution;
@@ -104,7 +104,7 @@ pub struct ProbeRow {
     pub servers: Vec<ServerProbe>,
     /// The most frequent failure, in words.
     pub failure: Option<String>,
-    /// The probe ended before it was decided and before its time was over: a signal, or the server ended.
+    /// The probe ended before it was decided and before its time was over: a signal, or the server or a rank was lost.
     pub ended_early: bool,
 }
 
@@ -202,6 +202,26 @@ pub struct RunFigures {
     pub verdict: String,
     pub exit_code: ExitCode,
     pub version: String,
+    /// The ranks that made the load; empty if it was this process alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ranks: Vec<SearchRank>,
+}
+
+/// A rank of a search of several.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct SearchRank {
+    pub rank: u32,
+    pub host: String,
+    /// Why it was lost; null if it was there until the end.
+    pub lost: Option<String>,
+}
+
+impl SearchRank {
+    /// Returns the loss in words, if it was lost.
+    pub fn loss(&self) -> Option<String> {
+        let why = one_line(self.lost.as_deref()?);
+        Some(format!("rank {} ({}): {why}", self.rank, one_line(&self.host)))
+    }
 }
 
 /// What the document of a search says of its generator for all probes; the key is where a run's document has it.
@@ -221,6 +241,9 @@ pub struct LimitResult {
     pub search: SearchFigures,
     pub answer: Answer,
     pub probes: Vec<ProbeRow>,
+    /// Probes in which a rank was lost. Their loads were less than their levels, so they show nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lost_probes: Vec<ProbeRow>,
     pub summary: String,
 }
 

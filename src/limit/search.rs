@@ -82,6 +82,8 @@ pub enum End {
     Interrupted,
     /// The server ended, or does not answer any more.
     Server,
+    /// A rank of several was lost.
+    RankLost,
     /// A bug of this program.
     Failure,
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::error::one_line;
 use crate::limit::evidence::Decision;
-use crate::limit::row::{Answer, Knee, LimitResult, ProbeRow, SloRow};
+use crate::limit::row::{Answer, Knee, LimitResult, ProbeRow, SearchRank, SloRow};
 use crate::limit::search::{End, LessSure, Over};
 use crate::units::{decimal, grouped};
 
@@ -28,7 +28,7 @@ pub fn text(result: &LimitResult) -> String {
     line(
         &mut out,
         &format!(
-            "{} at {}, over {}, {} probes in {}",
+            "{} at {}, over {}, {} probes in {}{}",
             one_line(&result.run.profile),
             one_line(&result.run.target),
             match over {
@@ -36,7 +36,11 @@ pub fn text(result: &LimitResult) -> String {
                 Over::Rate => "the rate",
             },
             result.probes.len(),
-            minutes(result.run.duration_seconds)
+            minutes(result.run.duration_seconds),
+            match result.run.ranks.len() {
+                0 => String::new(),
+                ranks => format!(", by {ranks} ranks"),
+            }
         ),
     );
     out.push('\n');
@@ -151,7 +155,10 @@ fn advice(result: &LimitResult) -> Option<String> {
         low, high, ended_by, ..
     } = &result.answer;
     let wants_high = *ended_by != End::ReachedTo;
-    let is_cut = matches!(ended_by, End::Interrupted | End::Server | End::Failure);
+    let is_cut = matches!(
+        ended_by,
+        End::Interrupted | End::Server | End::RankLost | End::Failure
+    );
     if result.answer.limit.is_none() || is_cut || low.is_some() && (high.is_some() || !wants_high) {
         return None;
     }
@@ -224,6 +231,8 @@ fn facts(result: &LimitResult) -> Vec<(&'static str, String)> {
         };
         facts.push(("generator", generator + &driven));
     }
+    let losses = result.run.ranks.iter().filter_map(SearchRank::loss);
+    facts.extend(losses.map(|text| ("rank lost", text)));
     if let Some(before) = answer.degraded_from {
         let text = format!(
             "{} held at first, and did not after an overload: the server does not recover",
@@ -314,6 +323,7 @@ fn ended(answer: &Answer, result: &LimitResult) -> Option<String> {
             ),
             None => "because the server does not answer any more".to_owned(),
         },
+        End::RankLost => "because a rank was lost; the interval is what was known before".to_owned(),
         End::Failure => "by a bug of this program".to_owned(),
     })
 }

@@ -35,6 +35,7 @@ pub use metrics_listen::Linger;
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use time::OffsetDateTime;
 
 use crate::cli::{RunArgs, Summary};
@@ -90,7 +91,7 @@ pub fn run(args: &RunArgs, signals: &Signals, begun: Nanos, console: &Console) -
     }
     notice::announce_shard(&plan, &mut note);
     let gateway = push::gateway(&config)?;
-    let ranks = Ranks::join(&config, args, &mut note)?;
+    let ranks = Ranks::join(&config, args, Value::Null, &mut note)?;
     let mut scraped = metrics_listen::start(&config, &plan, ranks.as_ref(), args.quiet, console)?;
     let mut ready = setup::set_up(&config, &plan, args, &mut note)?;
     // Both are asked, whatever the first one says.

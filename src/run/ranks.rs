@@ -12,10 +12,11 @@ use serde_json::{Value, json};
 
 use crate::cli::RunArgs;
 use crate::config::Config;
-use crate::coordination::{Ending, RankDetails, RankFigures, Stop};
+use crate::coordination::{Ending, ProbeStep, RankDetails, RankFigures, RankLimits, Stop};
 use crate::coordinator::{Command, CoordinateConfig, Coordination, Event};
 use crate::error::{ExitCode, Failure, Mistakes, Reason, one_line};
 use crate::export::{Needs, kept};
+use crate::limit::SearchRank;
 use crate::merge::{common_config_of, difference_of};
 use crate::net::clock;
 use crate::plan::Plan;
@@ -36,11 +37,17 @@ pub enum Reaction {
     Nothing,
     Say(String),
     There,
+    /// Rank 0 steers a probe.
+    Probe {
+        pass: u32,
+        step: ProbeStep,
+    },
     Begin {
         at: Nanos,
         wall_offset: i64,
     },
     Snapshot(RankFigures),
+    Limits(RankLimits),
     /// Rank 0 has taken the last snapshot of this rank.
     Taken,
     /// Rank 0 wants the next requests of this rank.
@@ -76,6 +83,8 @@ struct State {
 pub struct Ranks {
     coordination: Coordination,
     pub config: CoordinateConfig,
+    /// The settings of the search that the ranks make; null if it is a run.
+    search: Value,
     state: RefCell<State>,
 }
 
@@ -84,16 +93,18 @@ impl Ranks {
     pub fn join(
         config: &Config,
         args: &RunArgs,
+        search: Value,
         say: &mut dyn FnMut(&str),
     ) -> Result<Option<Ranks>, Failure> {
         let Some(coordinate) = &config.run.coordinate else {
             return Ok(None);
         };
         check(config, args, coordinate.gather_details)?;
-        let coordination = Coordination::start(coordinate, agreed(config, None, None), difference_of)?;
+        let plan = agreed((config, &search), None, None);
         let ranks = Ranks {
-            coordination,
+            coordination: Coordination::start(coordinate, plan, difference_of)?,
             config: coordinate.clone(),
+            search,
             state: RefCell::default(),
         };
         ranks.wait_for_all(args.quiet, say)?;
@@ -181,7 +192,7 @@ impl Ranks {
     ) -> Result<Beginning, Failure> {
         let stamps = ready.engine.kernel_stamps;
         let tokens = plan.workload.fingerprint_of_costs();
-        let plan = agreed(config, tokens, Some(stamps));
+        let plan = agreed((config, &self.search), tokens, Some(stamps));
         self.ask(Command::Ready { pass, plan });
         let begin = match self.wait_for_begin(pass, ready, signals, say) {
             Ok(begin) => begin,
@@ -283,8 +294,10 @@ impl Ranks {
                 Reaction::Nothing
             }
             Event::There
+            | Event::Probe { .. }
             | Event::Begin { .. }
             | Event::Snapshot(_)
+            | Event::Limits(_)
             | Event::Taken
             | Event::WantDetails
             | Event::Details(_)
@@ -308,6 +321,11 @@ impl Ranks {
         self.ask(Command::Stop(Stop::Signal { rank }));
     }
 
+    /// Returns the exit code of the whole, once rank 0 has told it.
+    pub fn verdict(&self) -> Option<u8> {
+        self.state.borrow().verdict
+    }
+
     /// Returns the ranks that were lost, and why.
     pub fn lost(&self) -> BTreeMap<u32, String> {
         self.state.borrow().lost.clone()
@@ -317,6 +335,22 @@ impl Ranks {
     pub fn silent(&self) -> Vec<u32> {
         let state = self.state.borrow();
         state.lost.keys().chain(state.documents.keys()).copied().collect()
+    }
+
+    /// Returns the ranks of a search as its document has them (rank 0).
+    pub fn of_search(&self) -> Vec<SearchRank> {
+        let state = self.state.borrow();
+        let own = rustix::system::uname();
+        let host = |rank: u32| match rank {
+            0 => Some(own.nodename().to_string_lossy().into_owned()),
+            _ => state.hosts.get(&rank).cloned(),
+        };
+        let ranks = (0..self.config.shard.count()).map(|rank| SearchRank {
+            rank,
+            host: host(rank).unwrap_or_default(),
+            lost: state.lost.get(&rank).cloned(),
+        });
+        ranks.collect()
     }
 
     /// Returns the name of a rank as the whole document has it.
@@ -332,8 +366,10 @@ impl Ranks {
 fn passed_on(event: Event) -> Reaction {
     match event {
         Event::There => Reaction::There,
+        Event::Probe { pass, step } => Reaction::Probe { pass, step },
         Event::Begin { at, wall_offset } => Reaction::Begin { at, wall_offset },
         Event::Snapshot(figures) => Reaction::Snapshot(figures),
+        Event::Limits(limits) => Reaction::Limits(limits),
         Event::Taken => Reaction::Taken,
         Event::WantDetails => Reaction::WantDetails,
         Event::Details(details) => Reaction::Details(details),
@@ -355,9 +391,14 @@ pub fn lost(why: &Stop) -> Failure {
 }
 
 /// What all ranks have to agree on: the configuration, and what only shows once the servers have been found.
-fn agreed(config: &Config, token_counts: Option<String>, kernel_stamps: Option<bool>) -> Value {
+fn agreed(
+    (config, search): (&Config, &Value),
+    token_counts: Option<String>,
+    kernel_stamps: Option<bool>,
+) -> Value {
     let config = serde_json::to_value(config).unwrap_or(Value::Null);
     json!({
+        "search": search,
         "config": common_config_of(&config),
         "token_counts": token_counts,
         "kernel_stamps": kernel_stamps,

@@ -47,6 +47,8 @@ pub struct Ready {
     pub models: Vec<Option<String>>,
     /// The servers whose own account of the load is read.
     pub metrics: Vec<MetricsSource>,
+    /// What the load needs of the host.
+    need: Need,
     /// Whether it is still to be found out which members of a body each target takes.
     pub unknown_bodies: Vec<bool>,
 }
@@ -136,6 +138,7 @@ pub fn set_up(
         masks: masks::of(config),
         models,
         metrics,
+        need,
         unknown_bodies,
     })
 }
@@ -165,6 +168,23 @@ fn check_host(
     let notes = host::check(host, need)?;
     notes.iter().for_each(|n| note(&n.to_string()));
     Ok(io)
+}
+
+/// Checks that this host can carry a larger part of the load than it was prepared for, because a rank was lost.
+pub fn check_part(config: &Config, plan: &Plan, ready: &mut Ready) -> Result<(), Failure> {
+    let vus = plan.connections_max();
+    let need = Need {
+        vus,
+        closing: match plan.connection.is_per_request() {
+            true => vus.min(ready.need.cores * CLOSING_PER_CORE),
+            false => 0,
+        },
+        ring_bytes: ring_bytes(net::SUBMISSIONS, net::completion_entries(vus)),
+        ..ready.need
+    };
+    histories::check(config, plan, &ready.host)?;
+    host::check(&mut ready.host, &need)?;
+    Ok(())
 }
 
 /// Says whose key is sent, unless it goes to the simulator.

@@ -11,6 +11,7 @@ mod details;
 mod live;
 mod losses;
 mod networks;
+mod search;
 
 const SECRET: &str = "a secret of the tests";
 const BY_USER: &str = "executor: per-vu-iterations\nvus: 8\niterations: 12\nmax_duration: 60s\n";

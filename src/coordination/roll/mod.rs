@@ -1,8 +1,10 @@
 //! Rank 0's side of the protocol: who is there, when all begin, who was lost.
 
 mod door;
+mod probes;
 mod snapshots;
 
+pub use probes::RankLimits;
 pub use snapshots::{RankDetails, RankFigures};
 
 use super::{BEAT_EVERY, BINDING_BYTES, Key, Message, SILENCE_MAX, Stop};
@@ -84,6 +86,8 @@ pub enum Notice {
     },
     /// A rank gives figures, and waits for [`Roll::taken`].
     Snapshot(RankFigures),
+    /// The generator of a rank may have been the limit of a probe.
+    Limits(RankLimits),
     Document {
         rank: u32,
         document: Value,
@@ -243,6 +247,9 @@ impl Roll {
                     figures,
                 };
                 self.take_snapshot(number, figures);
+            }
+            Message::Limits { pass, reasons } => {
+                self.tell(Notice::Limits(RankLimits { rank, pass, reasons }))
             }
             Message::Interrupted => self.interrupted(rank),
             Message::Document { document } => {

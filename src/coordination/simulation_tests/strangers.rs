@@ -24,7 +24,8 @@ fn who_does_not_belong_is_refused_with_the_reason_and_changes_nothing() {
         refused(s, |t| t.key = key("another secret, also long")),
         "its secret is not rank 0's"
     );
-    assert!(refused(s, |t| t.version = "2".into()).starts_with("rank 0 is llmload-uring 1 (protocol 2)"));
+    let versions = format!("rank 0 is llmload-uring 1 (protocol {PROTOCOL})");
+    assert!(refused(s, |t| t.version = "2".into()).starts_with(&versions));
     assert_eq!(
         refused(s, |t| t.ranks = 5),
         "rank 0 is one of 4 ranks, and this is rank 2 of 5"

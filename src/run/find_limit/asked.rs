@@ -137,6 +137,9 @@ fn refuse_other_loads(run: &RunArgs, mistakes: &mut Vec<Mistake>) {
     let range = "use --from and --to for the loads to try, --probe-time for how long, --over rate for rates";
     let one = "does not go with `find-limit`: it is about one run";
     let alone = "make a run at the limit that was found";
+    let is_alone = run.coordination.coordinate.is_none();
+    let unheard = "does not go with `find-limit` alone: what all shards have measured decides";
+    let together = "add `--coordinate HOST:PORT`, or run it on one host without a shard";
     for (option, given, what, hint) in [
         ("--stages", run.stages.is_some(), own, range),
         ("--rate", run.rate.is_some(), own, range),
@@ -153,12 +156,18 @@ fn refuse_other_loads(run: &RunArgs, mistakes: &mut Vec<Mistake>) {
         ("--paired", run.document.paired, one, alone),
         ("--details", run.details, one, alone),
         ("--export", !run.exports.is_empty(), one, alone),
-        ("--shard", run.sharding.shard.is_some(), one, "run it on one host"),
+        ("--gather-details", run.coordination.gather_details, one, alone),
         (
-            "--coordinate",
-            run.coordination.coordinate.is_some(),
-            one,
-            "run it on one host",
+            "--shard",
+            is_alone && run.sharding.shard.is_some(),
+            unheard,
+            together,
+        ),
+        (
+            "--rank",
+            is_alone && run.sharding.rank.is_some(),
+            unheard,
+            together,
         ),
         (
             "--start-at",

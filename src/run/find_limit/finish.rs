@@ -8,8 +8,11 @@ use serde_json::Value;
 use time::OffsetDateTime;
 
 use super::probe::Ran;
+use super::seen::Seen;
 use super::{Hunt, decided};
 use crate::cli::FindLimitArgs;
+use crate::coordination::Ending;
+use crate::coordinator::Command;
 use crate::error::{ExitCode, Failure, Reason};
 use crate::host::CpuQuota;
 use crate::judge::Judged;
@@ -21,12 +24,14 @@ use crate::metrics::{Distribution, MetricId, SeriesTotals};
 use crate::net::clock;
 use crate::output::{OutputFile, OutputFiles};
 use crate::plan::{AnalysisLimits, Plan};
+use crate::report::Aggregator;
 use crate::result::{
     GeneratorFacts, Grouping, Layout, LimitReason, Ordered, PassFigures, Required, Run, RunFacts, RunResult,
     StoppedBy, rfc3339,
 };
 use crate::run::beside::Beside;
 use crate::run::finish::{generator, host, io_figures, origins};
+use crate::run::ranks::Ranks;
 use crate::run::{Finished, Ready};
 use crate::run::{failures, server_metrics};
 use crate::units::{Nanos, seconds};
@@ -56,14 +61,14 @@ pub fn row(
     plan: &Plan,
     ran: &Ran,
     (level, purpose): (f64, Purpose),
-    before: Before,
     began_seconds: f64,
 ) -> ProbeRow {
     let slos = &hunt.asked.slos;
-    let counted = &ran.counted;
+    let seen = &ran.seen;
+    let counted = &seen.counted;
     let sum = |of: fn(&SeriesTotals) -> u64| counted.iter().map(of).sum::<u64>();
-    let probed = ran.watch.clone().into_probed(level, slos);
-    let broken = ran.watch.broken(slos);
+    let probed = seen.watch.clone().into_probed(level, slos);
+    let broken = seen.watch.broken(slos);
     let grouping = Grouping::from_plan(plan);
     let shows_kind = counted.len() > 1;
     let decision = probed.decision;
@@ -79,30 +84,30 @@ pub fn row(
             decision: slo.decide(periods, hunt.search.error_of_probe()),
             broke: broke && !holds,
             worst_kind: worst.and_then(|index| grouping.kinds.get(index).cloned()),
-            ..slo_row(slo, periods, ran)
+            ..slo_row(slo, periods, seen)
         }
     });
-    let figures = failures::figures(&ran.all.merged().failures, &grouping, &hunt.ready);
+    let figures = failures::figures(&seen.failures, &grouping, &hunt.ready);
     ProbeRow {
         level,
         purpose,
         decision,
         seems_to_hold,
         began_seconds,
-        counted_seconds: seconds(ran.counted_for),
+        counted_seconds: seconds(seen.counted_for),
         seconds: seconds(ran.took),
         requests: sum(SeriesTotals::completed),
         failed: sum(SeriesTotals::failed),
-        cut: ran.interrupted(),
+        cut: seen.interrupted(),
         dropped: sum(|series| series.dropped_iterations),
-        ok_per_second: ran.per_second(ran.ok),
-        output_tokens_per_second: ran.per_second(ran.tokens),
+        ok_per_second: seen.per_second(seen.ok),
+        output_tokens_per_second: seen.per_second(seen.tokens),
         ttft: percentiles(counted, MetricId::Ttft),
         latency: percentiles(counted, MetricId::Latency),
         tbt: percentiles(counted, MetricId::Tbt),
         goodput: goodput(counted),
         slos: rows.collect(),
-        generator_limits: generator_limits(&hunt.ready, plan, ran, &before),
+        generator_limits: ran.limits.clone(),
         servers: server_metrics::of_probe(&hunt.ready, &ran.servers),
         failure: figures.first().map(|failure| failure.in_words()),
         ended_early: false,
@@ -110,10 +115,10 @@ pub fn row(
 }
 
 /// Returns what the requests of a probe show of an SLO.
-fn slo_row(slo: &Slo, periods: &[Period], ran: &Ran) -> SloRow {
-    let (threshold, counted) = (slo.threshold(), &ran.counted);
+fn slo_row(slo: &Slo, periods: &[Period], seen: &Seen) -> SloRow {
+    let (threshold, counted) = (slo.threshold(), &seen.counted);
     let tally = slo.tally(counted);
-    let observed = tally.figure(threshold.metric, threshold.aggregation, ran.counted_for);
+    let observed = tally.figure(threshold.metric, threshold.aggregation, seen.counted_for);
     let (dropped, cut) = match slo.counts_lost() {
         true => (slo.dropped(counted), slo.cut(counted)),
         false => (0, 0),
@@ -147,7 +152,12 @@ fn goodput(counted: &[SeriesTotals]) -> Option<f64> {
 }
 
 /// Returns why the generator itself may have been the limit, by the rules of a run's warnings.
-fn generator_limits(ready: &Ready, plan: &Plan, ran: &Ran, before: &Before) -> Vec<LimitReason> {
+pub fn generator_limits(
+    ready: &Ready,
+    plan: &Plan,
+    (all, took): (&Aggregator, Nanos),
+    before: &Before,
+) -> Vec<LimitReason> {
     let facts = RunFacts {
         config: Value::Null,
         host: host(ready),
@@ -158,7 +168,7 @@ fn generator_limits(ready: &Ready, plan: &Plan, ran: &Ran, before: &Before) -> V
             token_counts: None,
             started_at: rfc3339(0),
             startup_seconds: 0.0,
-            duration_seconds: seconds(ran.took),
+            duration_seconds: seconds(took),
             stopped_by: StoppedBy::Plan,
             layout: Layout::Profile,
             shard: None,
@@ -168,8 +178,8 @@ fn generator_limits(ready: &Ready, plan: &Plan, ran: &Ran, before: &Before) -> V
             exit_code: ExitCode::Ok,
             versions: Ordered::default(),
         },
-        duration: ran.took,
-        loaded: ran.took,
+        duration: took,
+        loaded: took,
         phases: Default::default(),
         grouping: Grouping::from_plan(plan),
         trace: None,
@@ -189,7 +199,7 @@ fn generator_limits(ready: &Ready, plan: &Plan, ran: &Ran, before: &Before) -> V
         managed_server_timeline: Vec::new(),
         pushes: None,
     };
-    let mut result = RunResult::build(facts, &ran.all);
+    let mut result = RunResult::build(facts, all);
     result.judge(&AnalysisLimits::default(), Required::default(), Vec::new());
     result.client.limit_reasons
 }
@@ -271,10 +281,12 @@ pub fn finish(
             verdict: exit.verdict().to_owned(),
             exit_code: exit,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            ranks: hunt.ranks.map(Ranks::of_search).unwrap_or_default(),
         },
         search: search_figures(&hunt),
         answer,
         probes: std::mem::take(&mut hunt.rows),
+        lost_probes: std::mem::take(&mut hunt.lost_rows),
         summary: String::new(),
     };
     result.summary = limit::text(&result);
@@ -298,11 +310,15 @@ pub fn finish(
     }
     let mut exits: Vec<ExitCode> = errors.iter().map(|failure| failure.exit).collect();
     exits.push(exit);
+    let exit = ExitCode::combine(&exits);
+    if let Some(ranks) = hunt.ranks {
+        ranks.ask(Command::End(Ending::Verdict(exit.code())));
+    }
     if hunt.quiet {
         summary.clear();
     }
     Finished {
-        exit: ExitCode::combine(&exits),
+        exit,
         summary,
         standard_output_taken: files.use_standard_output() || beside.uses_standard_output(),
         errors,

@@ -59,9 +59,11 @@ impl<'a> Listener<'a> {
                     together.taken();
                 }
             }
-            // Requests are given when the load is over.
+            // Requests are given when the load is over, and a run has no probes.
             Reaction::Nothing
             | Reaction::There
+            | Reaction::Probe { .. }
+            | Reaction::Limits(_)
             | Reaction::Begin { .. }
             | Reaction::WantDetails
             | Reaction::Details(_) => {}
