@@ -20,10 +20,10 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const FOREIGN: &str = "\
     append-result array arrival-pattern arrival-smoothness bench burstiness concurrency cpus \
     cpus-per-task cpuset-cpus dataset-name enable-recovery fixed-schedule fixed-schedule-end-offset \
-    fixed-schedule-start-offset format latency-correction lib locked max-concurrency max-vus mca \
+    fixed-schedule-start-offset for format latency-correction lib locked max-concurrency max-vus mca \
     mooncake-slowdown-factor network nocapture nofile out output-details output-file output-format path \
     pid profile ramp-up-strategy release request-rate rm save-detailed save-result security-opt \
-    self-timed strip-components summary-export synthesis-speedup-ratio sysctl test ulimit \
+    self-timed strip-components summary-export synthesis-speedup-ratio sysctl test timeout ulimit \
     use-trace-timestamps user wrap";
 
 /// A document by its path below the root.
