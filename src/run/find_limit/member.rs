@@ -13,7 +13,7 @@ use crate::coordination::ProbeStep;
 use crate::coordinator::Event;
 use crate::error::{ExitCode, Failure, Reason};
 use crate::limit::ProbeRules;
-use crate::run::ranks::{Ranks, Reaction, lost};
+use crate::run::ranks::{Ranks, Reaction};
 use crate::run::{Finished, Ready};
 use crate::signals::Signals;
 use crate::units::Nanos;
@@ -108,9 +108,8 @@ impl Member<'_> {
             Reaction::Stop(why) => say(&format!("stopping: {why}")),
             _ => {}
         }
-        if let Some(why) = self.ranks.lost().remove(&0) {
-            let why = crate::coordination::Stop::Lost { rank: 0, why };
-            return Err(lost(&why));
+        if let Some(why) = self.ranks.lost().get(&0) {
+            return Err(probe::first_lost(why));
         }
         Ok(self.ranks.verdict().map(Over::Verdict))
     }

@@ -28,7 +28,7 @@ use crate::scrape::{MetricsWatch, Scraped};
 use crate::signals::Signals;
 use crate::units::{MILLISECOND, Nanos, SECOND};
 use of_ranks::Team;
-pub use of_ranks::With;
+pub use of_ranks::{With, first_lost};
 
 /// The time from a whole second, when snapshots are due, until it is closed, so that they have arrived.
 const ROW_DELAY: Nanos = 100 * MILLISECOND;

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::coordination::{self, ProbeStep, RankLimits};
 use crate::coordinator::{self, Event};
 use crate::engine::Command;
-use crate::error::Failure;
+use crate::error::{ExitCode, Failure, Reason};
 use crate::metrics::RankSnapshot;
 use crate::net::clock;
 use crate::result::LimitReason;
@@ -105,7 +105,10 @@ impl<'a> Probe<'a> {
             // That rank 0 was lost is an error of this rank.
             Reaction::Say(text) if !ranks.lost().contains_key(&0) => say(&text),
             Reaction::Stop(why) => {
-                say(&format!("stopping: {why}; the answer is what is known so far"));
+                say(&match ranks.is_first() {
+                    true => format!("stopping: {why}; the answer is what is known so far"),
+                    false => format!("stopping: {why}"),
+                });
                 self.stop_for(stop_of(&why));
             }
             Reaction::Over(failure) => {
@@ -178,14 +181,11 @@ impl<'a> Probe<'a> {
         if !ranks.is_first() {
             // Without rank 0 nobody chooses the next load.
             if let Some(why) = all.get(&0) {
-                let why = coordination::Stop::Lost {
-                    rank: 0,
-                    why: why.clone(),
-                };
-                self.stop_for(stop_of(&why));
+                self.stop_for(Stop::Rank(first_lost(why)));
             }
         } else {
-            if self.ran.stop.is_none() {
+            // Before the first probe there is nothing to try again.
+            if self.ran.stop.is_none() && !self.around.slos.is_empty() {
                 say("the load was less than it should have been: it is tried again without that rank");
             }
             self.drain();
@@ -292,10 +292,18 @@ impl<'a> Probe<'a> {
     }
 }
 
+/// Returns the failure of a search that has no rank 0 any more.
+pub fn first_lost(why: &str) -> Failure {
+    let hint = "see the output of rank 0, which had all that was known, and start the search again";
+    let what = format!("rank 0 was lost: {why}");
+    Failure::new(ExitCode::RankLost, Reason::new(what).hint(hint))
+}
+
 /// Returns why a search ends for which the load has ended at all ranks.
 pub fn stop_of(why: &coordination::Stop) -> Stop {
     match why {
         coordination::Stop::Signal { .. } => Stop::Signal { at_once: false },
+        coordination::Stop::Lost { rank: 0, why } => Stop::Rank(first_lost(why)),
         // A search has no thresholds that end a load.
         coordination::Stop::Lost { .. } | coordination::Stop::Threshold { .. } => Stop::Rank(lost(why)),
     }
