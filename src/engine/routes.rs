@@ -16,7 +16,8 @@ pub struct Multiple {
     /// Turns by the common count of iterations, if the users share them, so that they are the same on any number of
     /// cores: one for each sequence of arrivals, so that each kind of request with its own rate goes to each server.
     shared: Vec<TurnsAt>,
-    /// The target of each user's first request, counted over the users of all cores of all processes.
+    /// The turns of all users. The i-th request of user k has slot k + i, counted over the users of all cores of all
+    /// processes.
     stagger: TurnsAt,
     users: Vec<User>,
     shard: Shard,
@@ -94,12 +95,11 @@ impl Multiple {
     fn user(&mut self, local: u32) -> &User {
         while self.users.len() <= local as usize {
             let in_process = local_to_global(self.core, self.cores, self.users.len() as u32);
-            let vu = self.shard.vu(in_process);
-            let first = self.stagger.slot(u64::from(vu), &self.shares);
+            let vu = u64::from(self.shard.vu(in_process));
             self.users.push(match self.assignment {
-                Assignment::Fixed { .. } => User::Fixed(first),
+                Assignment::Fixed { .. } => User::Fixed(self.stagger.slot(vu, &self.shares)),
                 Assignment::Weighted | Assignment::Paired(_) => {
-                    User::Weighted(Turns::starting_with(first, &self.shares))
+                    User::Weighted(self.stagger.from_slot(vu, &self.shares))
                 }
             });
         }
@@ -170,6 +170,27 @@ mod tests {
                     "{count} processes, {assignment:?}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn users_in_step_fall_on_the_targets_by_weight_at_each_iteration() {
+        let executor = Executor::ConstantVus {
+            vus: 90,
+            duration: SECOND,
+        };
+        let all = requests(&plan(executor, Assignment::Weighted), 90, 2);
+        for iteration in 0..7 {
+            let at = |target| {
+                let made = all.iter().filter(|(_, i, to)| (*i, *to) == (iteration, target));
+                made.count()
+            };
+            assert_eq!([0, 1, 2].map(at), [30, 50, 10], "iteration {iteration}");
+        }
+        for vu in 0..90 {
+            let to_second = all.iter().filter(|(user, _, to)| (*user, *to) == (vu, 1));
+            let off = to_second.count() as f64 - 7.0 * 5.0 / 9.0;
+            assert!(off.abs() < 2.0, "user {vu}: {off}");
         }
     }
 

@@ -8,8 +8,12 @@
 //! the fluid schedule proves to exist.)
 //!
 //! Any server may have the first slot. A turn 1 may come in slot 1; and the turns of the others that must come by
-//! slot n are at most floor(n (1 - share)), which is below n and leaves one slot free. So users can be spread
-//! over the servers from their first request on, and each server still keeps the bounds.
+//! slot n are at most floor(n (1 - share)), which is below n and leaves one slot free. So seeds can begin with any.
+//!
+//! Users share one sequence: the i-th request of user k has slot k + i. So the i-th requests of all users fall on the
+//! servers by weight, whatever i is; if each user had a sequence from its own start, users in step would all go to one
+//! server at once. The requests of one user are a stretch of the sequence, at both ends of which a server is less than a
+//! turn off its share: the stretch is less than two off.
 
 use super::random::{by_weight, keyed, up_to};
 use super::types::Server;
@@ -61,7 +65,7 @@ fn gcd(a: u32, b: u32) -> u32 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// A sequence of servers, which depends only on the shares and on the server that begins.
+/// A sequence of servers, which depends only on the shares and on the server that begins it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Turns {
     first: u16,
@@ -152,6 +156,18 @@ impl TurnsAt {
     /// Returns the server that has slot `slot`, counted from 0. The cost grows with the slots passed over; a smaller
     /// number than the last one starts from the beginning.
     pub fn slot(&mut self, slot: u64, shares: &Shares) -> u16 {
+        self.go_to(slot, shares);
+        self.at += 1;
+        self.turns.next(shares)
+    }
+
+    /// Returns the sequence from slot `slot` on. Its cost is that of [`Self::slot`].
+    pub fn from_slot(&mut self, slot: u64, shares: &Shares) -> Turns {
+        self.go_to(slot, shares);
+        self.turns.clone()
+    }
+
+    fn go_to(&mut self, slot: u64, shares: &Shares) {
         if slot < self.at {
             self.turns.rewind(shares);
             self.at = 0;
@@ -164,8 +180,6 @@ impl TurnsAt {
             self.turns.next(shares);
             self.at += 1;
         }
-        self.at += 1;
-        self.turns.next(shares)
     }
 }
 

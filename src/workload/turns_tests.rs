@@ -96,7 +96,11 @@ proptest! {
         let all = taken(&weights, first, 2_000);
         let mut turns = TurnsAt::starting_with(first, &shares);
         for slot in slots {
+            let mut from_there = turns.from_slot(slot, &shares);
             prop_assert_eq!(turns.slot(slot, &shares), all[slot as usize]);
+            for wanted in &all[slot as usize..] {
+                prop_assert_eq!(from_there.next(&shares), *wanted);
+            }
         }
     }
 
