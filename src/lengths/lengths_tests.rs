@@ -80,13 +80,14 @@ fn ends_are_drawn_and_never_passed() {
         let lengths = parsed(text);
         assert_eq!(lengths.draw(0), lengths.min(), "{text}");
         assert_eq!(lengths.draw(u64::MAX), lengths.max(), "{text}");
-        for draw in random_draws(&lengths, 100_000) {
+        for draw in random_draws(&lengths, if cfg!(miri) { 100 } else { 100_000 }) {
             assert!((lengths.min()..=lengths.max()).contains(&draw), "{text}: {draw}");
         }
     }
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "draws millions")]
 fn moments_are_those_of_the_formula() {
     // Mean and standard deviation by the formula; a count is what rounds to it, which adds 1/12 to the variance.
     let rounding: f64 = 1.0 / 12.0;
@@ -124,6 +125,7 @@ fn moments_are_those_of_the_formula() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "draws millions")]
 fn what_is_cut_off_moves_the_mean_as_the_truncated_formula_says() {
     // A standard normal distribution above 0 has the mean sqrt(2 / pi).
     let half = parsed("normal(mean=1000,std=500,min=1000,max=4000)");
@@ -141,6 +143,7 @@ fn what_is_cut_off_moves_the_mean_as_the_truncated_formula_says() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "draws millions")]
 fn shares_of_counts_fit_the_formula() {
     // Zipf with exponent 1.2 over 1 to 20: chi-square with 19 degrees of freedom is above 43.8 once in 1,000.
     let lengths = parsed("zipf(alpha=1.2,min=1,max=20)");
