@@ -511,11 +511,6 @@ fn what_a_search_cannot_do_is_refused_before_anything_is_sent() {
         (&["--duration", "5s"], 104, "--duration: contradicts `find-limit`"),
         (&["--paired"], 104, "--paired: does not go with `find-limit`"),
         (&["--shard", "1/2"], 104, "--shard: does not go with `find-limit`"),
-        (
-            &["--rank", "1", "--ranks", "2"],
-            104,
-            "--rank: does not go with `find-limit` alone",
-        ),
         (&["--over", "cores"], 2, "--over"),
     ] {
         let with_slo = if args.contains(&"--slo") {

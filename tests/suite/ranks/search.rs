@@ -276,3 +276,20 @@ fn ranks_of_other_searches_are_refused_before_anything_is_sent() {
     );
     assert_eq!(mock_requests(search.mock.address), 0);
 }
+
+#[test]
+fn one_rank_alone_is_refused() {
+    let rank = ["--rank", "1", "--ranks", "2"];
+    for (words, option) in [(&rank[..], "--rank"), (&["--shard", "1/2"], "--shard")] {
+        let search = ["find-limit", "smoke", "--target", "http://127.0.0.1:9"];
+        let ended = ran(&[&search[..], &SLO, words].concat()).expect(104);
+        ended.one_error(&format!(
+            "{option}: does not go with `find-limit` alone: what all shards have measured decides"
+        ));
+        assert!(
+            ended.stderr.contains("hint: add `--coordinate HOST:PORT`"),
+            "{}",
+            ended.stderr
+        );
+    }
+}
