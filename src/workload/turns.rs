@@ -12,8 +12,8 @@
 //!
 //! Users share one sequence: the i-th request of user k has slot k + i. So the i-th requests of all users fall on the
 //! servers by weight, whatever i is; if each user had a sequence from its own start, users in step would all go to one
-//! server at once. The requests of one user are a stretch of the sequence, at both ends of which a server is less than a
-//! turn off its share: the stretch is less than two off.
+//! server at once. The requests of one user are a stretch of the sequence, at both ends of which a server is less than
+//! a turn off its share: the stretch is less than two off.
 
 use super::random::{by_weight, keyed, up_to};
 use super::types::Server;
