@@ -1,11 +1,12 @@
-//! The connections of one VU, one for each target that it has used.
+//! The connections of one VU: one for each target that it has used, or one at a time.
 
 use super::core::CoreState;
 use super::exchange::VuConnection;
 use crate::net::{Net, Signal, TaskId};
 use crate::units::Nanos;
 
-/// Holds the connections of one VU. With a single target there is one, and no memory is reserved for more.
+/// Holds the connections of one VU. With a single target, or a connection for each request, there is one, and no memory
+/// is reserved for more.
 pub struct VuConnections {
     task: TaskId,
     vu: u32,
@@ -45,20 +46,35 @@ impl VuConnections {
             .open
             .iter()
             .position(|connection| connection.target == target);
-        let index = known.unwrap_or(self.open.len());
+        let reused = known.or_else(|| self.closed_for(core, target));
+        let index = reused.unwrap_or(self.open.len());
         if index != self.current
             && let Some(previous) = self.open.get_mut(self.current)
         {
             previous.set_idle(core);
         }
-        if known.is_none() {
+        if reused.is_none() {
             self.open.reserve_exact(1);
             self.open.push(VuConnection::new(self.task, self.vu, target));
+        } else if known.is_none() {
+            self.open[index].target = target;
         } else if index != self.current {
             self.open[index].set_active(core);
         }
         self.current = index;
         &mut self.open[index]
+    }
+
+    /// Returns the index of a connection that is closed, for a request to another target: where each request has a
+    /// connection of its own, one state serves all targets. Over TLS each target has its tickets.
+    fn closed_for(&self, core: &CoreState, target: u16) -> Option<usize> {
+        let has_tls = core.options.tls[usize::from(target)].is_some();
+        if has_tls || !core.plan.connection.is_per_request() {
+            return None;
+        }
+        let is_free =
+            |connection: &VuConnection| connection.conn.is_none() && connection.tls_target.is_none();
+        self.open.iter().position(is_free)
     }
 
     /// Pauses like `VuConnection::pause_until`, and watches the connection used last; idle ones need no attention.

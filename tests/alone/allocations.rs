@@ -14,9 +14,10 @@ use llmload_uring::engine::response::{Expected, Progress, ResponseReader, TokenS
 use llmload_uring::lengths::Lengths;
 use llmload_uring::metrics::{NumberedBy, Outcome, Recorder, RequestId, Sample, TokenSource};
 use llmload_uring::mock::Mock;
+use llmload_uring::plan::{ConnectionUse, Executor};
 use llmload_uring::tls::{Pool, TlsConnection, TlsOptions, TlsTarget};
 use llmload_uring::units::{MICROSECOND, MILLISECOND, Nanos, SECOND};
-use llmload_uring::workload::{Call, Chat, Prompts, RequestKind, SentId, encode_request};
+use llmload_uring::workload::{Call, Chat, Prompts, RequestKind, SentId, Server, Target, encode_request};
 use rcgen::{CertifiedKey, KeyPair};
 use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
@@ -376,31 +377,50 @@ fn a_run_with_ten_times_the_events_or_requests_allocates_next_to_nothing_more() 
 /// an open connection take another 1 KB, so that a user in the middle of a stream stays below 6 KiB.
 const USER_BYTES_MAX: f64 = 3_500.0;
 
-#[test]
-fn a_user_takes_little_memory() {
-    let _alone = alone();
+/// Bytes that a run allocates in which each of these users connects in vain, once to each of so many servers: in less than
+/// a second, before the figures of one go to the reporter.
+fn bytes_of_users(users: u32, servers: u16) -> usize {
     // Nobody listens there any more.
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let bytes = |users: u32| {
-        let tries = (0..TRIES).map(|_| {
-            allocated_bytes(|| {
-                let plan = plan(
-                    shared(users, u64::from(users)),
-                    vec![kind("stream", 1, true, 60 * SECOND)],
-                );
-                let mut options = engine_options(1);
-                options.details = false;
-                let ran = load::run(plan, nobody, options, |_| {});
-                let failed = ran.merged.total.outcome(Outcome::ConnectFailed);
-                assert_eq!(failed, u64::from(users));
-            })
-        });
-        tries.min().unwrap_or_default()
+    let iterations = u64::from(servers);
+    let executor = Executor::PerVuIterations {
+        vus: users,
+        iterations,
+        max_duration: 60 * SECOND,
     };
-    let (few, many) = (bytes(100), bytes(1_100));
-    let each = many.saturating_sub(few) as f64 / 1_000.0;
-    println!("bytes of a run of 100 users {few}, of 1100 {many}: {each} a user");
-    assert!(each < USER_BYTES_MAX, "{each} a user");
+    let kinds = (0..servers).map(|server| RequestKind {
+        server,
+        ..kind(&format!("stream {server}"), 1, true, 60 * SECOND)
+    });
+    let mut plan = plan(executor, kinds.collect());
+    let server = Server {
+        name: None,
+        weight: 1,
+    };
+    plan.workload.servers = vec![server; usize::from(servers)];
+    plan.connection = ConnectionUse::PerRequest;
+    let targets: Vec<Target> = (0..servers).map(|_| target(nobody)).collect();
+    allocated_bytes(|| {
+        let mut options = engine_options(1);
+        options.details = false;
+        let ran = load::run_against(plan, &targets, options, |_| {});
+        let failed = ran.merged.total.outcome(Outcome::ConnectFailed);
+        assert_eq!(failed, u64::from(users) * iterations);
+    })
+}
+
+#[test]
+fn a_user_takes_little_memory_also_with_several_servers() {
+    let _alone = alone();
+    for servers in [1, 6] {
+        let bytes = |users| (0..TRIES).map(|_| bytes_of_users(users, servers)).min();
+        let (few, many) = (bytes(100).unwrap(), bytes(1_100).unwrap());
+        let each = many.saturating_sub(few) as f64 / 1_000.0;
+        println!(
+            "{servers} servers: a run of 100 users allocates {few} bytes, of 1100 {many}: {each} a user"
+        );
+        assert!(each < USER_BYTES_MAX, "{each} a user with {servers} servers");
+    }
 }
 
 /// Bytes that the client of one connection still has when it has shaken hands, sent a request, taken the tickets and
