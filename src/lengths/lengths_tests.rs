@@ -354,6 +354,7 @@ const DRAWS: [(&str, [u32; 6]); 4] = [
 
 proptest! {
     #[test]
+    #[cfg_attr(miri, ignore = "makes tables of a hundred thousand counts")]
     fn lengths_read_back_as_written(mean in 1.0..5000.0_f64, std in 0.5..900.0_f64, alpha in 0.1..4.0_f64, bits: u64) {
         for text in [
             format!("normal(mean={mean},std={std})"),
@@ -369,6 +370,7 @@ proptest! {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "makes tables of a hundred thousand counts")]
     fn more_bits_never_draw_a_smaller_length(a: u64, b: u64, std in 0.5..9000.0_f64) {
         let lengths = parsed(&format!("normal(mean=700,std={std},max=90000)"));
         prop_assert!(lengths.draw(a.min(b)) <= lengths.draw(a.max(b)));

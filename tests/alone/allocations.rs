@@ -377,8 +377,8 @@ fn a_run_with_ten_times_the_events_or_requests_allocates_next_to_nothing_more() 
 /// an open connection take another 1 KB, so that a user in the middle of a stream stays below 6 KiB.
 const USER_BYTES_MAX: f64 = 3_500.0;
 
-/// Bytes that a run allocates in which each of these users connects in vain, once to each of so many servers: in less than
-/// a second, before the figures of one go to the reporter.
+/// Bytes that a run allocates in which each of these users connects in vain, once to each of so many servers: in less
+/// than a second, before the figures of one go to the reporter.
 fn bytes_of_users(users: u32, servers: u16) -> usize {
     // Nobody listens there any more.
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
