@@ -14,7 +14,7 @@ use std::process::{Child, ChildStderr, Output};
 use std::sync::Arc;
 
 /// A server that takes ten times as long for the first token when more than `at` requests are there.
-fn cliff(at: u32) -> MockOptions {
+pub(crate) fn cliff(at: u32) -> MockOptions {
     let options = CapacityOptions {
         cliff: Some(at),
         ..CapacityOptions::default()

@@ -82,7 +82,11 @@ struct Scene {
 
 impl Scene {
     fn of(profile: &str) -> Scene {
-        let (mock, dir) = (quick_mock(), Dir::new());
+        Scene::on(quick_mock(), profile)
+    }
+
+    fn on(mock: Mock, profile: &str) -> Scene {
+        let dir = Dir::new();
         Scene {
             profile: dir.write("profile.yaml", profile),
             target: url(&mock),

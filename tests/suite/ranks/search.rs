@@ -1,10 +1,8 @@
 //! A search for the limit by several ranks: rank 0 decides on the requests of all.
 
 use super::*;
+use crate::find_limit::cliff;
 use llmload_uring::mock::MockOptions;
-use llmload_uring::mock::capacity::{Capacity, CapacityOptions};
-use llmload_uring::units::MILLISECOND;
-use std::sync::Arc;
 
 const CHAT: &str = "executor: constant-vus\nvus: 1\nduration: 10s\nthink_time: 0s\nmodels: [m]\nprompts: [Hi]\n\
                     requests: [{ name: chat, kind: chat, stream: true, max_tokens: 10 }]\n";
@@ -14,43 +12,20 @@ const TIMES: [&str; 2] = ["--probe-time", "5s-5s"];
 /// Every request counts.
 const AT_ONCE: [&str; 2] = ["--settle", "0"];
 
-/// A server that takes ten times as long for the first token when more than `at` requests are there.
-fn cliff(at: u32) -> MockOptions {
-    let options = CapacityOptions {
-        cliff: Some(at),
-        ..CapacityOptions::default()
-    };
-    MockOptions {
-        ttft: 10 * MILLISECOND,
-        gap: MILLISECOND,
-        capacity: Arc::new(Capacity::new(options)),
+/// Returns a server that holds so many users, and where the answer goes.
+fn search(at: u32) -> Scene {
+    let options = MockOptions {
         stamp: false,
-        ..mock_options()
-    }
+        ..cliff(at)
+    };
+    let mut scene = Scene::on(mock(options), CHAT);
+    scene.output = scene.dir.path("limit.json");
+    scene
 }
 
-/// A server of a known limit, and where the answer goes.
-struct Search {
-    mock: Mock,
-    dir: Dir,
-    profile: String,
-    target: String,
-    output: String,
-}
-
-impl Search {
-    fn of(options: MockOptions) -> Search {
-        let (mock, dir) = (mock(options), Dir::new());
-        Search {
-            profile: dir.write("profile.yaml", CHAT),
-            target: url(&mock),
-            output: dir.path("limit.json"),
-            mock,
-            dir,
-        }
-    }
-
-    fn words<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
+impl Scene {
+    /// Returns the words that every rank of a search is started with.
+    fn words_of_search<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
         let words = ["find-limit", &self.profile, "--target", &self.target];
         let rest = ["--no-validate", "--cores", "1", "-o", &self.output];
         [&words[..], &rest, &TIMES, more].concat()
@@ -58,18 +33,26 @@ impl Search {
 
     /// Starts ranks, and waits until rank 0 has made the first probe and all count requests of the second.
     fn within_second_probe(&self, ranks: usize, more: &[&str]) -> Vec<Live> {
-        let mut team = team(ranks, &self.words(&[&SLO[..], &AT_ONCE, more].concat()));
+        let mut team = team(ranks, &self.words_of_search(&[&SLO[..], &AT_ONCE, more].concat()));
         team[0].wait_for_stderr("probe 1: 3 users ");
-        let before = mock_requests(self.mock.address);
-        wait_until("the next probe makes requests", || {
-            mock_requests(self.mock.address) > before + 50
-        });
+        let before = self.requested();
+        wait_until("the next probe makes requests", || self.requested() > before + 50);
         team
     }
 
     fn answer(&self) -> Value {
         serde_json::from_slice(&std::fs::read(&self.output).unwrap()).unwrap()
     }
+}
+
+/// The limit of a server that holds five users.
+fn assert_five(found: &Value) {
+    let answer = &found["answer"];
+    assert_eq!(
+        (&answer["limit"], &answer["low"], &answer["high"]),
+        (&json!(5.0), &json!(5.0), &json!(6.0)),
+        "{found}"
+    );
 }
 
 fn levels(found: &Value, key: &str) -> Vec<f64> {
@@ -79,9 +62,9 @@ fn levels(found: &Value, key: &str) -> Vec<f64> {
 
 #[test]
 fn three_ranks_find_the_limit_of_one_process() {
-    let search = Search::of(cliff(5));
+    let search = search(5);
     let range = ["--from", "4", "--to", "8", "--expect", ">=5", "--settle", "1s"];
-    let team = team(3, &search.words(&[&SLO[..], &range].concat()));
+    let team = team(3, &search.words_of_search(&[&SLO[..], &range].concat()));
     let mut said = Vec::new();
     for run in team {
         said.push(run.wait().expect(0));
@@ -93,13 +76,8 @@ fn three_ranks_find_the_limit_of_one_process() {
     );
     assert!(said[0].stdout.contains(", by 3 ranks\n"), "{}", said[0].stdout);
     let found = search.answer();
-    let answer = &found["answer"];
-    assert_eq!(
-        (&answer["limit"], &answer["low"], &answer["high"]),
-        (&json!(5.0), &json!(5.0), &json!(6.0)),
-        "{found}"
-    );
-    assert_eq!(answer["ended_by"], "found");
+    assert_five(&found);
+    assert_eq!(found["answer"]["ended_by"], "found");
     let ranks: Vec<u64> = found["run"]["ranks"]
         .as_array()
         .unwrap()
@@ -125,11 +103,11 @@ fn three_ranks_find_the_limit_of_one_process() {
 
 #[test]
 fn the_ranks_divide_a_rate_among_them() {
-    let search = Search::of(cliff(500));
+    let search = search(500);
     let load = [
         "--over", "rate", "--from", "60/s", "--to", "60/s", "--expect", ">=60",
     ];
-    for run in team(3, &search.words(&[&SLO[..], &AT_ONCE, &load].concat())) {
+    for run in team(3, &search.words_of_search(&[&SLO[..], &AT_ONCE, &load].concat())) {
         run.wait().expect(0);
     }
     let found = search.answer();
@@ -146,7 +124,7 @@ fn the_ranks_divide_a_rate_among_them() {
 #[test]
 fn a_killed_rank_ends_the_search_with_what_was_known_before() {
     for (lost, on_loss) in [(2, "stop"), (0, "stop"), (0, "continue")] {
-        let search = Search::of(cliff(50));
+        let search = search(50);
         let team = search.within_second_probe(3, &["--from", "3", "--on-rank-loss", on_loss]);
         team[lost].signal(Signal::KILL);
         for (number, run) in team.into_iter().enumerate() {
@@ -187,7 +165,7 @@ fn a_killed_rank_ends_the_search_with_what_was_known_before() {
 
 #[test]
 fn the_ranks_that_are_left_go_on_and_make_the_whole_load() {
-    let search = Search::of(cliff(5));
+    let search = search(5);
     let more = ["--from", "3", "--to", "8", "--on-rank-loss", "continue"];
     let mut team = search.within_second_probe(3, &more);
     team[1].signal(Signal::KILL);
@@ -199,12 +177,7 @@ fn the_ranks_that_are_left_go_on_and_make_the_whole_load() {
     assert_eq!(killed.wait().code, None);
     let found = search.answer();
     // Of six users, two ranks would have had four, and these would hold.
-    let answer = &found["answer"];
-    assert_eq!(
-        (&answer["limit"], &answer["low"], &answer["high"]),
-        (&json!(5.0), &json!(5.0), &json!(6.0)),
-        "{found}"
-    );
+    assert_five(&found);
     assert_eq!(levels(&found, "lost_probes"), [6.0]);
     assert_eq!(levels(&found, "probes")[..2], [3.0, 6.0]);
     assert!(found["run"]["ranks"][1]["lost"].is_string(), "{found}");
@@ -213,7 +186,7 @@ fn the_ranks_that_are_left_go_on_and_make_the_whole_load() {
 #[test]
 fn a_signal_at_any_rank_ends_the_search_with_what_is_known() {
     for interrupted in 0..2 {
-        let search = Search::of(cliff(50));
+        let search = search(50);
         let team = search.within_second_probe(2, &["--from", "3"]);
         team[interrupted].signal(Signal::INT);
         for run in team {
@@ -233,7 +206,7 @@ fn a_signal_at_any_rank_ends_the_search_with_what_is_known() {
 
 #[test]
 fn a_generator_that_is_the_limit_at_another_rank_is_told() {
-    let search = Search::of(cliff(5000));
+    let search = search(5000);
     let load = [
         "--over",
         "rate",
@@ -244,7 +217,7 @@ fn a_generator_that_is_the_limit_at_another_rank_is_told() {
         "--require-fit",
     ];
     let more = ["--slo", "ttft: p(90)<5000", "--max-time", "10s"];
-    for run in team(2, &search.words(&[&more[..], &AT_ONCE, &load].concat())) {
+    for run in team(2, &search.words_of_search(&[&more[..], &AT_ONCE, &load].concat())) {
         run.wait().expect(113);
     }
     let found = search.answer();
@@ -259,10 +232,10 @@ fn a_generator_that_is_the_limit_at_another_rank_is_told() {
 
 #[test]
 fn ranks_of_other_searches_are_refused_before_anything_is_sent() {
-    let search = Search::of(cliff(5));
-    let words = search.words(&[&SLO[..], &["--from", "2"]].concat());
+    let search = search(5);
+    let words = search.words_of_search(&[&SLO[..], &["--from", "2"]].concat());
     let refused = |words: &[&str], what: &str| {
-        let (first, address) = rank_0_of(2, &search.words(&SLO));
+        let (first, address) = rank_0_of(2, &search.words_of_search(&SLO));
         let second = rank(1, 2, &[words, &["--coordinate", &address]].concat());
         let ended = second.wait().expect(104);
         assert!(ended.stderr.contains(what), "{}", ended.stderr);
