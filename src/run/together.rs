@@ -59,17 +59,14 @@ impl<'a> Together<'a> {
 
     /// Takes note that this rank has measured up to `until`, and hands that out; see [`Self::flush`].
     pub fn hand_out(&mut self, until: Nanos, is_last: bool, seen: &mut dyn FnMut(&Snapshot)) {
-        let whole = &mut self.whole;
-        let take = &mut |rank, snapshot: &RankSnapshot| append(whole, rank, snapshot, seen);
-        self.exchange.hand_out(until, is_last, take);
+        self.exchange
+            .hand_out(until, is_last, &mut into(&mut self.whole, seen));
     }
 
     /// Hands out what this rank has measured, once rank 0 has taken what came before. At rank 0 it becomes part of the
     /// whole, and `seen` sees it. Returns whether there was something.
     pub fn flush(&mut self, seen: &mut dyn FnMut(&Snapshot)) -> bool {
-        let whole = &mut self.whole;
-        let take = &mut |rank, snapshot: &RankSnapshot| append(whole, rank, snapshot, seen);
-        self.exchange.flush(take)
+        self.exchange.flush(&mut into(&mut self.whole, seen))
     }
 
     /// Takes the answer of rank 0 to the last snapshot.
@@ -79,9 +76,7 @@ impl<'a> Together<'a> {
 
     /// Takes the figures of another rank, and `seen` sees them.
     pub fn take(&mut self, part: RankFigures, seen: &mut dyn FnMut(&Snapshot)) {
-        let whole = &mut self.whole;
-        let take = &mut |rank, snapshot: &RankSnapshot| append(whole, rank, snapshot, seen);
-        self.exchange.receive(part, take);
+        self.exchange.receive(part, &mut into(&mut self.whole, seen));
     }
 
     /// Looks which ranks were lost, or have given their results already.
@@ -130,11 +125,13 @@ impl<'a> Together<'a> {
     }
 }
 
-/// Adds the figures of a rank to the whole, and shows them to `seen`.
-fn append(whole: &mut Option<Whole>, rank: u32, snapshot: &RankSnapshot, seen: &mut dyn FnMut(&Snapshot)) {
-    if let Some(whole) = whole {
-        whole.append(rank, snapshot);
-        seen(snapshot.all());
+/// Returns what adds the figures of each rank to the whole, if it is here, and shows them to `seen`.
+fn into(whole: &mut Option<Whole>, seen: &mut dyn FnMut(&Snapshot)) -> impl FnMut(u32, &RankSnapshot) {
+    move |rank, snapshot| {
+        if let Some(whole) = whole {
+            whole.append(rank, snapshot);
+            seen(snapshot.all());
+        }
     }
 }
 

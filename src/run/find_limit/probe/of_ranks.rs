@@ -4,6 +4,7 @@
 use crossbeam_channel::never;
 
 use super::super::finish::Before;
+use super::super::seen::Seen;
 use super::{Probe, Stop};
 use crate::config::Config;
 use crate::coordination::{self, ProbeStep, RankLimits};
@@ -124,9 +125,7 @@ impl<'a> Probe<'a> {
             Reaction::Probe { pass: of, step } if of == pass => self.take_step(&step),
             Reaction::Snapshot(part) => {
                 let seen = &mut self.ran.seen;
-                team.exchange.receive(part, &mut |_, snapshot| {
-                    seen.append(&snapshot.all().series, &snapshot.all().failures);
-                });
+                team.exchange.receive(part, &mut into(seen));
             }
             Reaction::Limits(limits) if limits.pass == pass => self.take_limits(limits),
             Reaction::Taken => team.exchange.taken(),
@@ -244,9 +243,7 @@ impl<'a> Probe<'a> {
     fn hand_out(&mut self, until: Nanos, is_last: bool) {
         let seen = &mut self.ran.seen;
         if let Some(team) = &mut self.team {
-            team.exchange.hand_out(until, is_last, &mut |_, snapshot| {
-                seen.append(&snapshot.all().series, &snapshot.all().failures);
-            });
+            team.exchange.hand_out(until, is_last, &mut into(seen));
         }
         self.close_seconds_of_whole();
     }
@@ -258,11 +255,10 @@ impl<'a> Probe<'a> {
                 self.close_second(elapsed);
             }
             let seen = &mut self.ran.seen;
-            let is_more = self.team.as_mut().is_some_and(|team| {
-                team.exchange.flush(&mut |_, snapshot| {
-                    seen.append(&snapshot.all().series, &snapshot.all().failures);
-                })
-            });
+            let is_more = self
+                .team
+                .as_mut()
+                .is_some_and(|team| team.exchange.flush(&mut into(seen)));
             if !is_more {
                 return;
             }
@@ -290,6 +286,11 @@ impl<'a> Probe<'a> {
             }),
         }
     }
+}
+
+/// Returns what adds the figures of each rank to those of the whole.
+fn into(seen: &mut Seen) -> impl FnMut(u32, &RankSnapshot) {
+    move |_, snapshot| seen.append(&snapshot.all().series, &snapshot.all().failures)
 }
 
 /// Returns the failure of a search that has no rank 0 any more.
