@@ -5,6 +5,7 @@
 //! in one member of a choice (`text` instead of `delta` or `message`) as far as it matters here; every other grammar
 //! has a module of its own. All return the same facts, so streams have one state and one verdict.
 
+mod alike;
 mod body;
 pub mod chat;
 mod completions;
@@ -26,9 +27,10 @@ mod table;
 pub mod tgi;
 pub mod triton;
 
+pub use alike::Alike;
 pub use body::{Content, ContentKind, Generation, Prompt, TokenLimitKey, Wording, write_string};
 pub use facts::{BodyFacts, Choices, EventFacts, Malformed, ServerTimes, Usage};
-pub use grammar::{Grammar, read_event, read_event_fast, read_event_plain};
+pub use grammar::{Grammar, read_event, read_event_among, read_event_fast, read_event_plain};
 pub use members::{Members, NotMembers};
 pub use reply::{Reply, ReplyText};
 pub use settings::{BodySettings, Setting, SystemPrompt, Words};

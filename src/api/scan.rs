@@ -323,7 +323,7 @@ const HIGHS: u64 = ONES << 7;
 /// <https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord>. The lowest mark is exact.
 /// Flipping bit 1 brings the quote (0x22) to 0x20, next to the control characters, which stay among themselves.
 #[inline(always)]
-fn plain_run_end(data: &[u8], mut at: usize) -> Option<usize> {
+pub(in crate::api) fn plain_run_end(data: &[u8], mut at: usize) -> Option<usize> {
     while let Some(word) = data.get(at..)?.first_chunk::<8>() {
         let word = u64::from_le_bytes(*word);
         let backslash = word ^ (ONES * b'\\' as u64);

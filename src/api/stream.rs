@@ -1,6 +1,6 @@
 //! The verdict on a whole stream, fed event by event.
 
-use super::{Choices, EventFacts, Malformed, ReadEvent, ServerTimes, Usage};
+use super::{Alike, Choices, EventFacts, Malformed, ReadEvent, ServerTimes, Usage};
 use crate::metrics::{FinishKind, FinishWord, Outcome, TokenSource};
 
 /// The ways in which a stream can end once its body is complete.
@@ -60,10 +60,21 @@ impl StreamState {
     /// Reads one event as the stream's API does and adds its facts. After `[DONE]` the bytes are not read, because they
     /// need not be JSON.
     pub fn read(&mut self, read: ReadEvent, name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
+        self.read_among(read, &mut Alike::default(), name, data)
+    }
+
+    /// Does the same for an event that came together with others of the stream.
+    pub fn read_among<'a>(
+        &mut self,
+        read: ReadEvent,
+        alike: &mut Alike<'a>,
+        name: &'a [u8],
+        data: &'a [u8],
+    ) -> Result<EventFacts, Malformed> {
         if self.done {
             return Ok(EventFacts::default());
         }
-        let mut facts = read(name, data)?;
+        let mut facts = read(alike, name, data)?;
         if facts.cumulative && !self.has_grown(&facts) {
             (facts.token, facts.answer) = (false, false);
         }

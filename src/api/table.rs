@@ -8,16 +8,16 @@ use serde::{Serialize, Serializer};
 
 use super::settings;
 use super::{
-    BodyFacts, ContentKind, EventFacts, Generation, Malformed, Reply, Setting, Words, chat, completions,
-    inputs, llamacpp, messages, ollama, read_event, responses, sglang, tgi, triton,
+    Alike, BodyFacts, ContentKind, EventFacts, Generation, Malformed, Reply, Setting, Words, chat,
+    completions, inputs, llamacpp, messages, ollama, read_event_among, responses, sglang, tgi, triton,
 };
 use crate::sse::Framing;
 
 /// Appends the JSON body of a request.
 pub type WriteBody = fn(&mut Vec<u8>, &Generation);
 /// Reads one event of a stream: its `event` field, then its joined `data` lines. The events of a stream of lines have
-/// the name that events have without one.
-pub type ReadEvent = fn(&[u8], &[u8]) -> Result<EventFacts, Malformed>;
+/// the name that events have without one. The events that came together in a read have one `Alike`.
+pub type ReadEvent = for<'a> fn(&mut Alike<'a>, &'a [u8], &'a [u8]) -> Result<EventFacts, Malformed>;
 /// Reads the body of an answer that came in one piece.
 pub type ReadBody = fn(&[u8]) -> Result<BodyFacts, Malformed>;
 
@@ -164,7 +164,7 @@ const OLLAMA: Row = Row {
     names_model: true,
     models: Some("/api/tags"),
     framing: Framing::Lines,
-    read_event: Some(read_event::<ollama::Ollama>),
+    read_event: Some(read_event_among::<ollama::Ollama>),
     read_body: ollama::read_body,
     reply: ollama::REPLY,
     finish: Some("`done` that is true"),
@@ -179,7 +179,7 @@ table! {
         end: "/chat/completions",
         carries: &[ContentKind::Text, ContentKind::Messages],
         words: &[settings::OPENAI, settings::TOOLS],
-        read_event: Some(read_event::<chat::Chat>),
+        read_event: Some(read_event_among::<chat::Chat>),
         side_question: Some(responses::SIDE_QUESTION),
         ..OPENAI
     };
@@ -192,7 +192,7 @@ table! {
         carries: &[ContentKind::Text, ContentKind::Tokens],
         words: &[settings::OPENAI],
         // The grammar is chat's, with `text` instead of `delta` and `message`.
-        read_event: Some(read_event::<chat::Chat>),
+        read_event: Some(read_event_among::<chat::Chat>),
         ..OPENAI
     };
     /// llama.cpp's own `/completion`.
@@ -204,7 +204,7 @@ table! {
         write_body: llamacpp::write_body,
         carries: &[ContentKind::Text, ContentKind::Tokens],
         words: &[settings::LLAMA_CPP],
-        read_event: Some(read_event::<llamacpp::LlamaCpp>),
+        read_event: Some(read_event_among::<llamacpp::LlamaCpp>),
         read_body: llamacpp::read_body,
         reply: llamacpp::REPLY,
         finish: Some("`stop` that is true"),
@@ -219,7 +219,7 @@ table! {
         write_body: responses::write_body,
         words: &[settings::RESPONSES, settings::TOOLS],
         carries: &[ContentKind::Text, ContentKind::Messages],
-        read_event: Some(read_event::<responses::Responses>),
+        read_event: Some(read_event_among::<responses::Responses>),
         read_body: responses::read_body,
         reply: responses::REPLY,
         finish: Some("`status` that is `completed` or `incomplete`"),
@@ -236,7 +236,7 @@ table! {
         write_body: messages::write_body,
         words: &[settings::MESSAGES, settings::TOOLS],
         carries: &[ContentKind::Text, ContentKind::Messages],
-        read_event: Some(read_event::<messages::Messages>),
+        read_event: Some(read_event_among::<messages::Messages>),
         read_body: messages::read_body,
         reply: messages::REPLY,
         finish: Some("stop_reason"),
@@ -269,7 +269,7 @@ table! {
         stream_end: Some("/generate_stream"),
         write_body: tgi::write_body,
         words: &[settings::TGI],
-        read_event: Some(read_event::<tgi::Tgi>),
+        read_event: Some(read_event_among::<tgi::Tgi>),
         read_body: tgi::read_body,
         reply: tgi::REPLY,
         finish: Some("`details` with a `finish_reason`"),
@@ -283,7 +283,7 @@ table! {
         write_body: sglang::write_body,
         words: &[settings::SGLANG],
         carries: &[ContentKind::Text, ContentKind::Tokens],
-        read_event: Some(read_event::<sglang::Sglang>),
+        read_event: Some(read_event_among::<sglang::Sglang>),
         read_body: sglang::read_body,
         reply: sglang::REPLY,
         finish: Some("`meta_info` with a `finish_reason`"),
@@ -298,7 +298,7 @@ table! {
         within: Some("/v2/models/"),
         write_body: triton::write_body,
         words: &[settings::TRITON],
-        read_event: Some(read_event::<triton::Triton>),
+        read_event: Some(read_event_among::<triton::Triton>),
         read_body: triton::read_body,
         reply: triton::REPLY,
         finish: None,

@@ -7,10 +7,10 @@ use super::body::Body;
 pub use super::expected::{Arrivals, Expected, Progress, TokenSink};
 use super::failing::cause_of_document;
 use super::kept::Kept;
-use crate::api::{ReadEvent, ServerTimes, StreamState, Usage};
+use crate::api::{Alike, EventFacts, Malformed, ReadEvent, ServerTimes, StreamState, Usage};
 use crate::http1::{Head, Limits, ResponseParser, Step};
 use crate::metrics::{Answer, Cause, Evidence, FinishKind, FinishWord, Outcome, Place, TokenSource};
-use crate::sse::{EVENT_BYTES_MAX, EventParser, Framing, Item, begins_a_stream};
+use crate::sse::{EVENT_BYTES_MAX, EventParser, Framing, Item, UNNAMED, begins_a_stream};
 use crate::units::Nanos;
 use crate::workload::Cut;
 use gathered::Gathered;
@@ -217,7 +217,7 @@ impl ResponseReader {
         debug_assert!(arrived >= self.arrivals.last, "reads come in order");
         self.arrivals.last = arrived;
         self.arrivals.first_byte.get_or_insert(arrived);
-        let mut tokens_in_read = 0;
+        let mut together = Together::default();
         loop {
             let step = match self.http.step(input, &Limits::DEFAULT) {
                 Ok(step) => step,
@@ -244,7 +244,7 @@ impl ResponseReader {
                 }
                 Step::Body { consumed, data } => {
                     input = self.after(input, consumed);
-                    if let Err(outcome) = self.read_body(data, arrived, sink, &mut tokens_in_read) {
+                    if let Err(outcome) = self.read_body(data, arrived, sink, &mut together) {
                         return over(outcome);
                     }
                 }
@@ -275,15 +275,15 @@ impl ResponseReader {
     }
 
     #[inline]
-    fn read_body(
+    fn read_body<'a>(
         &mut self,
-        data: &[u8],
+        data: &'a [u8],
         arrived: Nanos,
         sink: &mut impl TokenSink,
-        tokens_in_read: &mut u32,
+        together: &mut Together<'a>,
     ) -> Result<(), Outcome> {
         match self.body {
-            Body::Events(read, _) => self.read_events(read, data, arrived, sink, tokens_in_read),
+            Body::Events(read, _) => self.read_events(read, data, arrived, sink, together),
             Body::Untold(read, framing) => {
                 self.kept.bytes.extend_from_slice(data);
                 match begins_a_stream(&self.kept.bytes, framing) {
@@ -293,7 +293,7 @@ impl ResponseReader {
                         self.body = Body::Events(read, framing);
                         self.untyped = true;
                         let begin = std::mem::take(&mut self.kept.bytes);
-                        self.read_events(read, &begin, arrived, sink, tokens_in_read)
+                        self.read_events(read, &begin, arrived, sink, &mut Together::default())
                     }
                     Some(false) => {
                         self.cause = Some(cause_of_document(&self.kept.bytes));
@@ -316,13 +316,13 @@ impl ResponseReader {
         }
     }
 
-    fn read_events(
+    fn read_events<'a>(
         &mut self,
         read: ReadEvent,
-        mut data: &[u8],
+        mut data: &'a [u8],
         arrived: Nanos,
         sink: &mut impl TokenSink,
-        tokens_in_read: &mut u32,
+        together: &mut Together<'a>,
     ) -> Result<(), Outcome> {
         while !data.is_empty() {
             let (consumed, item) = self
@@ -333,7 +333,7 @@ impl ResponseReader {
                 Some(Item::Event { name, data: event }) => {
                     self.arrivals.first_event.get_or_insert(arrived);
                     self.kept.events = self.kept.events.saturating_add(1);
-                    let facts = match self.stream.read(read, name, event) {
+                    let facts = match together.read(&mut self.stream, read, data, (name, event)) {
                         Ok(facts) => facts,
                         Err(e) => {
                             self.cause = Some(e.cause());
@@ -362,8 +362,8 @@ impl ResponseReader {
                             self.arrivals.gaps += 1;
                             sink.gap(arrived - last);
                         }
-                        *tokens_in_read += 1;
-                        if *tokens_in_read > 1 {
+                        together.tokens += 1;
+                        if together.tokens > 1 {
                             sink.coalesced();
                         }
                         sink.token(event, arrived);
@@ -387,6 +387,41 @@ impl ResponseReader {
         }
         Ok(())
     }
+}
+
+/// What came of an answer in one read.
+#[derive(Default)]
+struct Together<'a> {
+    tokens: u32,
+    events: Alike<'a>,
+}
+
+impl<'a> Together<'a> {
+    /// Reads an event that was found in `data`, or was put together from several reads.
+    #[inline]
+    fn read(
+        &mut self,
+        stream: &mut StreamState,
+        read: ReadEvent,
+        data: &'a [u8],
+        (name, event): (&[u8], &[u8]),
+    ) -> Result<EventFacts, Malformed> {
+        let name_in = match name == UNNAMED {
+            true => Some(UNNAMED),
+            false => part_of(data, name),
+        };
+        match (name_in, part_of(data, event)) {
+            (Some(name), Some(event)) => stream.read_among(read, &mut self.events, name, event),
+            _ => stream.read(read, name, event),
+        }
+    }
+}
+
+/// Returns `part` with the lifetime of `whole`, if it lies in it.
+#[inline]
+fn part_of<'a>(whole: &'a [u8], part: &[u8]) -> Option<&'a [u8]> {
+    let at = (part.as_ptr().addr()).checked_sub(whole.as_ptr().addr())?;
+    whole.get(at..at.checked_add(part.len())?)
 }
 
 fn over(outcome: Outcome) -> Progress {

@@ -1,7 +1,7 @@
 //! Events of a stream in either framing, so that readers of streams need not tell them apart.
 
 use super::lines::LineParser;
-use super::{Item, SseError, SseParser};
+use super::{Item, SseError, SseParser, UNNAMED};
 
 /// How the events of a stream are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +86,7 @@ impl EventParser {
     pub fn pending_name(&self) -> &[u8] {
         match self {
             EventParser::Events(events) => events.pending_name(),
-            EventParser::Lines(_) => b"message",
+            EventParser::Lines(_) => UNNAMED,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Reads streams with one JSON document per line (NDJSON) from slices, cut anywhere.
 
-use super::{BOM, Item, SseError, clear};
+use super::{BOM, Item, SseError, UNNAMED, clear};
 
 /// Reads one stream of lines. A line that is complete in the input is returned from the input itself; only one that is
 /// cut is copied.
@@ -74,10 +74,7 @@ impl LineParser {
 }
 
 fn event(data: &[u8]) -> Item<'_> {
-    Item::Event {
-        name: b"message",
-        data,
-    }
+    Item::Event { name: UNNAMED, data }
 }
 
 /// Returns a line without blanks around it, and without the byte order mark that the first one may have.

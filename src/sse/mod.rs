@@ -11,6 +11,9 @@ mod parser;
 /// The byte order mark that may come before a stream.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
+/// The name of an event that has none of its own.
+pub const UNNAMED: &[u8] = b"message";
+
 /// Larger buffers are freed after their event. A token event with log-probabilities fits.
 const KEPT_BYTES_MAX: usize = 4096;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::line::{Line, classify};
-use super::{BOM, Framing, clear};
+use super::{BOM, Framing, UNNAMED, clear};
 
 /// An item of a stream. Bytes are as sent, neither decoded nor checked for UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,7 +144,7 @@ impl SseParser {
             Found::Event(Borrowed { name, data }) => {
                 let name = name.unwrap_or(&self.name);
                 Some(Item::Event {
-                    name: if name.is_empty() { b"message" } else { name },
+                    name: if name.is_empty() { UNNAMED } else { name },
                     data: data.unwrap_or(&self.gathered),
                 })
             }
@@ -173,11 +173,7 @@ impl SseParser {
 
     /// Returns the name of the event whose data [`pending_data`](Self::pending_data) has.
     pub fn pending_name(&self) -> &[u8] {
-        if self.name.is_empty() {
-            b"message"
-        } else {
-            &self.name
-        }
+        if self.name.is_empty() { UNNAMED } else { &self.name }
     }
 
     /// Returns what has arrived of an event that is not complete: its data lines, then the line that was cut.

@@ -4,7 +4,9 @@ use llmload_uring::api::chat::{Chat, read_body, read_body_plain};
 use llmload_uring::api::llamacpp::{self, LlamaCpp};
 use llmload_uring::api::messages::Messages;
 use llmload_uring::api::responses::Responses;
-use llmload_uring::api::{Grammar, Malformed, inputs, read_event, read_event_fast, read_event_plain};
+use llmload_uring::api::{
+    Alike, Grammar, Malformed, inputs, read_event, read_event_among, read_event_fast, read_event_plain,
+};
 use std::borrow::Cow;
 use std::fmt::Debug;
 
@@ -34,6 +36,48 @@ pub fn agree_on<G: Grammar>(name: &[u8], data: &[u8]) -> bool {
     let plain = read_event_plain::<G>(name, data);
     assert_eq!(read_event::<G>(name, data), plain, "{}", shown(data));
     sure(read_event_fast::<G>(name, data), plain, data)
+}
+
+/// What is read after an event that it may be like is read as it is alone: the event with other texts, and with a byte
+/// more or less at places that `at` gives.
+pub fn agree_among(name: &[u8], data: &[u8], at: &[usize]) {
+    let mut events = vec![data.to_vec()];
+    for quote in data
+        .windows(3)
+        .enumerate()
+        .filter(|(_, bytes)| bytes.starts_with(b"\":"))
+    {
+        let Some(begin) = data[quote.0..].iter().skip(2).position(|&byte| byte == b'"') else {
+            continue;
+        };
+        let begin = quote.0 + 2 + begin + 1;
+        let end = data[begin..].iter().position(|&byte| byte == b'"');
+        let end = end.map_or(data.len(), |length| begin + length);
+        for text in ["", "a", "stop", "error", "é, two", "\\n", "\\", "\"", "\u{1}"] {
+            events.push([&data[..begin], text.as_bytes(), &data[end..]].concat());
+        }
+    }
+    for &at in at {
+        let at = at % data.len().max(1);
+        events.push([&data[..at], b"x", &data[at..]].concat());
+        events.push([&data[..at], data.get(at + 1..).unwrap_or_default()].concat());
+    }
+    agree_after::<Chat>(name, &events);
+    agree_after::<LlamaCpp>(name, &events);
+    agree_after::<Messages>(name, &events);
+    agree_after::<Responses>(name, &events);
+}
+
+fn agree_after<G: Grammar>(name: &[u8], events: &[Vec<u8>]) {
+    for event in events {
+        for (first, second) in [(&events[0], event), (event, &events[0])] {
+            let mut alike = Alike::default();
+            for data in [first, second] {
+                let among = read_event_among::<G>(&mut alike, name, data);
+                assert_eq!(among, read_event_plain::<G>(name, data), "{}", shown(data));
+            }
+        }
+    }
 }
 
 pub fn agree_embeddings(data: &[u8]) -> bool {

@@ -1,14 +1,16 @@
 //! The fast reading against the plain one: on the corpus and on recorded streams, on generated JSON, on damaged bytes.
 //! `SEED=n` repeats a run; each random test prints its seed.
 
-use crate::agreement::{agree, agree_embeddings, agree_native, agree_on, shown};
+use crate::agreement::{agree, agree_among, agree_embeddings, agree_native, agree_on, shown};
 use crate::common::shared_material;
 use crate::corpus;
 use llmload_uring::api::chat::{Chat, read_body};
 use llmload_uring::api::llamacpp::LlamaCpp;
 use llmload_uring::api::messages::Messages;
 use llmload_uring::api::responses::Responses;
-use llmload_uring::api::{Api, BodyFacts, EventFacts, Malformed, ServerTimes, read_event, read_event_plain};
+use llmload_uring::api::{
+    Alike, Api, BodyFacts, EventFacts, Malformed, ServerTimes, read_event, read_event_plain,
+};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use std::path::Path;
 
@@ -183,7 +185,7 @@ fn both_readers_agree_whatever_an_event_is_called() {
         };
         for data in &shapes {
             for name in names {
-                let facts = read(name, data);
+                let facts = read(&mut Alike::default(), name, data);
                 let called = String::from_utf8_lossy(name);
                 let plain = corpus::plain_reader(api)(name, data);
                 assert_eq!(facts, plain, "{api:?} {called} {}", shown(data));
@@ -201,6 +203,25 @@ fn both_readers_agree_whatever_an_event_is_called() {
     assert_eq!(signs_of_life, 4 * shapes.len() * readers.count());
     let enough = if captured { 5_000 } else { 2_500 };
     assert!(tokens > enough, "{tokens} tokens in {} shapes", shapes.len());
+}
+
+#[test]
+fn an_event_after_one_that_is_like_it_is_read_as_alone() {
+    let mut shapes = samples("an_event_after_one_that_is_like_it_is_read_as_alone").all;
+    shapes.sort_by_key(Vec::len);
+    shapes.dedup_by_key(|data| data.len());
+    shapes.retain(|data| data.len() < 3000);
+    let mut random = Random(seed("an_event_after_one_that_is_like_it_is_read_as_alone"));
+    for shape in &shapes {
+        let at: Vec<usize> = (0..20).map(|_| random.below(shape.len().max(1))).collect();
+        for name in [&b"message"[..], b"content_block_delta", b"error"] {
+            agree_among(name, shape, &at);
+        }
+    }
+    on_random_bytes("an_event_after_one_that_is_like_it", 3_000, 160, |choices| {
+        let at: Vec<usize> = choices.iter().map(|&byte| usize::from(byte)).take(8).collect();
+        agree_among(b"message", &generator::document(choices), &at);
+    });
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use crate::common::shared_material;
 use crate::corpus;
 use llmload_uring::api::chat::Chat;
-use llmload_uring::api::{Api, EventFacts, StreamEnd, StreamState, read_event};
+use llmload_uring::api::{Alike, Api, EventFacts, StreamEnd, StreamState, read_event_among};
 use llmload_uring::metrics::{Outcome, TokenSource};
 use serde_json::Value;
 
@@ -68,7 +68,7 @@ fn tell_as(api: Api, vector: &Value) -> Told {
     for event in vector["expect"].as_array().expect("events") {
         let (name, data) = (text(&event["event"]), text(&event["data"]));
         let plain = corpus::plain_reader(api)(name, data);
-        assert_eq!(read(name, data), plain, "{event}");
+        assert_eq!(read(&mut Alike::default(), name, data), plain, "{event}");
         match told.state.read(read, name, data) {
             Ok(facts) => told.facts.push(facts),
             Err(_) => told.malformed = true,
@@ -182,7 +182,7 @@ fn state_of(events: &[&str]) -> StreamState {
     let mut state = StreamState::default();
     for event in events {
         state
-            .read(read_event::<Chat>, b"message", event.as_bytes())
+            .read(read_event_among::<Chat>, b"message", event.as_bytes())
             .expect("an object");
     }
     state

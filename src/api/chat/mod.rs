@@ -59,6 +59,8 @@ pub(super) fn write_body(out: &mut Vec<u8>, asked: &Generation) {
 pub enum Chat {}
 
 impl Grammar for Chat {
+    const TEXTS: &'static [&'static str] = &["content", "text", "reasoning_content", "reasoning"];
+
     fn fast(_name: &[u8], data: &[u8]) -> Option<EventFacts> {
         fast::read(data, Part::Delta)
     }

@@ -65,6 +65,8 @@ pub(super) const REPLY: Reply = Reply {
 pub enum Messages {}
 
 impl Grammar for Messages {
+    const TEXTS: &'static [&'static str] = &["text", "thinking", "partial_json"];
+
     fn fast(_name: &[u8], data: &[u8]) -> Option<EventFacts> {
         fast::read(data)
     }

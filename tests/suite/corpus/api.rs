@@ -1,7 +1,8 @@
 //! Streams and whole answers of each API: `tests/corpus/api.json`.
 
 use llmload_uring::api::{
-    Api, EventFacts, ReadEvent, StreamState, chat, llamacpp, messages, read_event_plain, responses,
+    Alike, Api, EventFacts, Malformed, StreamState, chat, llamacpp, messages, ollama, read_event_plain,
+    responses, sglang, tgi, triton,
 };
 use llmload_uring::sse::{EVENT_BYTES_MAX, EventParser, Framing as Events, Item, begins_a_stream};
 use serde::Deserialize;
@@ -130,14 +131,17 @@ pub fn documents() -> Vec<Vec<u8>> {
 }
 
 /// The reader of an API that is based on `serde_json` alone.
-pub fn plain_reader(api: Api) -> ReadEvent {
+pub fn plain_reader(api: Api) -> fn(&[u8], &[u8]) -> Result<EventFacts, Malformed> {
     match api {
         Api::Chat | Api::Completions => read_event_plain::<chat::Chat>,
         Api::LlamaCpp => read_event_plain::<llamacpp::LlamaCpp>,
         Api::Responses => read_event_plain::<responses::Responses>,
         Api::Messages => read_event_plain::<messages::Messages>,
-        // It has no other.
-        _ => api.row().read_event.expect("it streams"),
+        Api::Ollama | Api::OllamaChat => read_event_plain::<ollama::Ollama>,
+        Api::Tgi => read_event_plain::<tgi::Tgi>,
+        Api::Sglang => read_event_plain::<sglang::Sglang>,
+        Api::Triton => read_event_plain::<triton::Triton>,
+        _ => panic!("{api:?} does not stream"),
     }
 }
 
@@ -164,7 +168,11 @@ fn both_readers_give_the_facts_of_the_vector_for_every_event() {
         each_item(api, &body, |item| match item {
             Item::Event { name: event, data } => {
                 let plain = plain_reader(api)(event, data);
-                assert_eq!(read_event(event, data), plain, "{name}: fast and plain");
+                assert_eq!(
+                    read_event(&mut Alike::default(), event, data),
+                    plain,
+                    "{name}: fast and plain"
+                );
                 let facts = state.read(read_event, event, data).map_err(|_| ());
                 // Which answers an event is about shows in the outcome.
                 read.push(facts.map(|facts| EventFacts {
