@@ -19,7 +19,7 @@ use super::vu::VuTable;
 use super::{Command, CoreFailure, EngineOptions, Report};
 use crate::engine::runtime::{spawn, yield_now};
 use crate::metrics::{NumberedBy, Recorder, RequestId, Snapshot, TlsFailure};
-use crate::net::{Net, NetCounters, Options, Route, TaskId, clock};
+use crate::net::{ConnId, Net, NetCounters, Options, Route, TaskId, clock};
 use crate::plan::{Plan, WhenFull};
 use crate::units::{MILLISECOND, Nanos};
 use crate::workload::{Draw, RequestKind, SentId, Target};
@@ -256,7 +256,7 @@ pub async fn run_core(setup: CoreSetup) -> Result<(), CoreFailure> {
     spawn(conduct(core.clone(), commands, t0));
     let over = || core.over.get();
     let release = |now| dispatch::release_due(&core, now);
-    let read = |conn| reading::read_arrived(&core, conn);
+    let read = |arrived: &[ConnId]| reading::read_arrived(&core, arrived);
     core.net
         .drive(yield_now, over, release, read)
         .await

@@ -13,20 +13,21 @@ impl Net {
     /// `release` is told the time, wakes the tasks whose instant has come, and returns the next such instant, if one is
     /// to come. The wait ends a little before that instant, and the loop polls until then: a sleep ends late.
     ///
-    /// `read` takes the chunks of a connection whose task waits in [`Net::receive_by_loop`].
+    /// `read` takes the chunks of connections whose tasks wait in [`Net::receive_by_loop`].
     pub async fn drive(
         &self,
         yield_now: impl AsyncFn(),
         stop: impl Fn() -> bool,
         release: impl Fn(Nanos) -> Option<Nanos>,
-        read: impl Fn(ConnId),
+        read: impl Fn(&[ConnId]),
     ) -> io::Result<()> {
         let mut arrived = Vec::new();
         loop {
             self.release_due(&release);
             self.0.borrow_mut().reap()?;
             self.0.borrow_mut().swap_arrived(&mut arrived);
-            arrived.drain(..).for_each(&read);
+            read(&arrived);
+            arrived.clear();
             yield_now().await;
             if stop() {
                 if cfg!(debug_assertions) {

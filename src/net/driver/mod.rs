@@ -27,6 +27,8 @@ const GATHER: usize = (crate::net::ring::BUFFERS / 2) as usize;
 /// The same while an instant is ahead that must not be missed: what has gathered is received in one call, about 2 us
 /// each, and that must fit into the time in which the loop polls.
 const GATHER_AHEAD: usize = 8;
+/// Connections that are brought into the cache at once. A core has about ten reads of memory under way at a time.
+const TOUCHED: usize = 8;
 /// Completions taken out of the ring before the tasks run.
 const DRAIN_MAX: usize = 4096;
 /// A turn longer than this counts as a stall of the loop, and so does a wait that ends this much after its limit.
@@ -322,8 +324,11 @@ impl Driver {
         self.ahead.found(batch.len());
         self.turn.completions += batch.len() as u32;
         self.counters.completions += batch.len() as u64;
-        for completion in &batch {
-            self.complete(completion)?;
+        for completions in batch.chunks(TOUCHED) {
+            self.touch(completions);
+            for completion in completions {
+                self.complete(completion)?;
+            }
         }
         // A full batch may have left completions in the ring.
         self.left = batch.len() == most;
