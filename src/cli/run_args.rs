@@ -264,7 +264,7 @@ pub struct RunArgs {
     #[arg(long, env = "LLMLOAD_MIN_WAIT", hide_env = true, value_name = "DURATION", value_parser = short_time(0..=MIN_WAIT_MAX), default_value = "1ms", help_heading = MEASUREMENT)]
     pub min_wait: Nanos,
 
-    /// Leave delayed ACKs enabled
+    /// Delay ACKs: less CPU where gaps are below 40 ms, and servers with Nagle's algorithm stall
     #[arg(long, env = "LLMLOAD_NO_QUICKACK", hide_env = true, value_parser = BoolishValueParser::new(), help_heading = MEASUREMENT)]
     pub no_quickack: bool,
 

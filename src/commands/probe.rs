@@ -10,7 +10,7 @@ use crate::error::{ExitCode, Failure, Reason, one_line, safe_json};
 use crate::host::cpus::cpu_list;
 use crate::host::preflight::{files_needed, memlock_needed, ring_bytes};
 use crate::host::{self, CpuQuota, HostError, HostFacts, Io, IoChoice, IoUse, Limit, Need, Note};
-use crate::net::{self, Net, Options};
+use crate::net::{self, Acks, Net, Options};
 use crate::server::LISTEN_BACKLOG;
 
 /// The outcome of a probe, for `main` to print.
@@ -81,7 +81,7 @@ fn ring_options(connections: u32) -> Options {
     Options {
         io: Io::Uring,
         kernel_stamps: true,
-        quickack: true,
+        acks: Acks::AtOnce,
         nagle: false,
         min_wait_us: 0,
         timer_slack: 0,

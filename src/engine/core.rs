@@ -19,7 +19,7 @@ use super::vu::VuTable;
 use super::{Command, CoreFailure, EngineOptions, Report};
 use crate::engine::runtime::{spawn, yield_now};
 use crate::metrics::{NumberedBy, Recorder, RequestId, Snapshot, TlsFailure};
-use crate::net::{ConnId, Net, NetCounters, Options, Route, TaskId, clock};
+use crate::net::{Acks, ConnId, Net, NetCounters, Options, Route, TaskId, clock};
 use crate::plan::{Plan, WhenFull};
 use crate::units::{MILLISECOND, Nanos};
 use crate::workload::{Draw, RequestKind, SentId, Target};
@@ -274,7 +274,10 @@ fn net_options(plan: &Plan, targets: &[Target], options: &EngineOptions, vus: u3
     Options {
         io: options.io,
         kernel_stamps: options.kernel_stamps,
-        quickack: options.quickack,
+        acks: match options.quickack {
+            true => Acks::AtOnce,
+            false => Acks::Delayed,
+        },
         nagle: false,
         // Without kernel stamps, a wait would show in the figures.
         min_wait_us: if options.kernel_stamps {

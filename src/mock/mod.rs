@@ -31,7 +31,7 @@ use crate::api::Api;
 use crate::engine::CoreFailure;
 use crate::engine::runtime::{Core, spawn, yield_now};
 use crate::host::Io;
-use crate::net::{Kick, Net, Options};
+use crate::net::{Acks, Kick, Net, Options};
 use crate::units::{MICROSECOND, Nanos};
 use budget::Budget;
 use capacity::Capacity;
@@ -243,7 +243,7 @@ async fn run_core(setup: CoreSetup) {
         io: shared.options.io,
         kernel_stamps: true,
         nagle: shared.options.nagle,
-        quickack: false,
+        acks: Acks::AsTheKernelDoes,
         min_wait_us: 0,
         timer_slack: TIMER_SLACK,
         connections: shared.options.connections,

@@ -31,7 +31,7 @@ use std::task::Poll;
 
 pub use backend::Features;
 pub use conn::{ConnId, Ended, Route, Signal, TaskId};
-pub use driver::{NetCounters, Options};
+pub use driver::{Acks, NetCounters, Options};
 pub use kick::Kick;
 pub use receive::{Chunk, Received};
 pub use ring::{BUFFER_BYTES, BUFFERS, SUBMISSIONS, completion_entries};

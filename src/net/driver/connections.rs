@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use super::{Driver, key, plain_key};
+use super::{Acks, Driver, key, plain_key};
 use crate::net::backend::Op;
 use crate::net::clock;
 use crate::net::conn::{Conn, ConnId, Connecting, Ended, Filled, NO_BUFFER, Permit, Route, TaskId};
@@ -255,16 +255,20 @@ impl Driver {
         self.queue_send(id, bytes)
     }
 
-    /// Keeps the buffer of a send that is out, and acknowledges at once again: the send has put the socket back into
-    /// delayed-ACK mode, in which a server that uses Nagle's algorithm holds back its first events for 40 ms.
+    /// Keeps the buffer of a send that is out, and says again when to acknowledge. The send has put the socket back
+    /// into delayed-ACK mode, in which a server that uses Nagle's algorithm holds back its first events for 40 ms; a
+    /// single ACK that was 40 ms late puts it out of that mode.
     pub(super) fn end_send(&mut self, id: ConnId, bytes: Vec<u8>) {
         let conn = &mut self.conns[id.slot as usize];
         conn.spare = bytes;
-        if self.options.quickack
-            && let Some(fd) = &conn.fd
-        {
+        let at_once = match self.options.acks {
+            Acks::AsTheKernelDoes => return,
+            Acks::AtOnce => true,
+            Acks::Delayed => false,
+        };
+        if let Some(fd) = &conn.fd {
             // An error means that the socket was reset in the meantime, which its receive reports.
-            let _ = SockRef::from(fd).set_tcp_quickack(true);
+            let _ = SockRef::from(fd).set_tcp_quickack(at_once);
         }
     }
 

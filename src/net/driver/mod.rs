@@ -42,11 +42,22 @@ const BEHIND_MAX: Nanos = SECOND;
 /// Calls to submit what is left at the end of a core.
 const SUBMIT_MAX: u32 = 1_000;
 
+/// When the kernel acknowledges what has arrived, after each request that has gone out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acks {
+    /// Whenever it sees fit.
+    AsTheKernelDoes,
+    /// With each read.
+    AtOnce,
+    /// 40 ms later, or with the second read if that comes sooner.
+    Delayed,
+}
+
 #[derive(Clone, Debug)]
 pub struct Options {
     pub io: Io,
     pub kernel_stamps: bool,
-    pub quickack: bool,
+    pub acks: Acks,
     /// Leaves Nagle's algorithm on. Only the mock uses it.
     pub nagle: bool,
     pub min_wait_us: u32,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use llmload_uring::engine::runtime::{Core, catch_panic, spawn, yield_now};
 use llmload_uring::host::allowed_cpus;
-use llmload_uring::net::{ConnId, Ended, Net, Options, Received, Route, TaskId, clock};
+use llmload_uring::net::{Acks, ConnId, Ended, Net, Options, Received, Route, TaskId, clock};
 use llmload_uring::units::{MILLISECOND, Nanos, SECOND};
 
 /// A test that takes longer hangs.
@@ -23,7 +23,7 @@ pub fn options(addresses: Vec<SocketAddr>) -> Options {
     Options {
         io: io(),
         kernel_stamps: true,
-        quickack: true,
+        acks: Acks::AtOnce,
         nagle: false,
         min_wait_us: 0,
         timer_slack: 0,
