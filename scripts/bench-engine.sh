@@ -5,14 +5,15 @@
 #   glommio        glommio's own TcpStream, one task per connection, discards
 #   engine         llmload-uring as users run it (kernel stamps, minimum wait up to 1 ms)
 #   engine-nowait  llmload-uring --min-wait 0: a wake-up per event
-#   engine-noquick llmload-uring --no-quickack: delayed ACKs, as in the lower bounds
+#   engine-noquick llmload-uring --no-quickack: ACKs are delayed
 #   engine-epoll   llmload-uring --io epoll: the same, where io_uring is forbidden
 #   engine-wait-2ms  llmload-uring --min-wait 2ms, or as long as the name says
 #   engine-epoll-nowait  the same with --min-wait 0
 #   other          as `engine`, but the program at $OTHER, such as a build of another commit
-# Server: `llmload-uring mock` on another core. CPU is user + system of the whole client process: the median of all
-# repeats, and their lowest and highest. A second line for each load has the ratios to the first client: of each repeat
-# to the first client's in the same repeat.
+# Server: `llmload-uring mock` on another core. CPU is user + system of the whole client process, without its start and
+# its connects: each client runs twice, for 2 s and for SECONDS more, and what is shown is the difference of the CPU over
+# that of the events. The median of all repeats, and their lowest and highest. A second line for each load has the ratios
+# to the first client: of each repeat to the first client's in the same repeat.
 #
 # LOADS is a regular expression: only the loads whose names it finds.
 #
@@ -20,15 +21,15 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 repeats=${1:-5} seconds=${2:-6} server_cpu=${3:-0} client_cpu=${4:-1}
-connections=1000
+connections=1000 connecting=2
 event_bytes=200
 chunk_bytes=$((event_bytes + 6)) # size line and line ends
 [ -n "${SKIP_BUILD:-}" ] || cargo build --release --quiet --bin llmload-uring --example floor
 bin=target/release/llmload-uring floor=target/release/examples/floor
 . scripts/bench_lib.sh
 
-# Prints CPU microseconds per event.
-measure() {
+# Prints the CPU microseconds of a run, and its events.
+run_of() { # CLIENT SECONDS
     case $1 in
     engine | engine-* | other)
         local program=$bin options=
@@ -39,19 +40,25 @@ measure() {
         [[ $1 != engine-wait-* ]] || options="--min-wait ${1#engine-wait-}"
         [ "$1" != engine-epoll-nowait ] || options='--io epoll --min-wait 0'
         # shellcheck disable=SC2086
-        measured "$program" scripts/bench-stream.yaml --vus $connections --duration "${seconds}s" \
+        measured "$program" scripts/bench-stream.yaml --vus $connections --duration "$2s" \
             --target "http://$address" --cpus "$client_cpu" $options
-        cpu_per token_events
+        awk -v events="$(counted token_events)" '{ print ($1 + $2) * 1e6, events }' "$work/cpu"
         ;;
     *)
-        "$floor" "$1" "$address" $connections "$seconds" $chunk_bytes "$client_cpu" | awk '{ print $4 }'
+        "$floor" "$1" "$address" $connections "$2" $chunk_bytes "$client_cpu" | awk '{ print $2 * $4, $2 }'
         ;;
     esac
 }
 
+# Prints CPU microseconds per event.
+measure() { # CLIENT
+    { run_of "$1" $connecting && run_of "$1" $((connecting + seconds)); } |
+        awk '{ cpu[NR] = $1; events[NR] = $2 } END { printf "%.3f\n", (cpu[2] - cpu[1]) / (events[2] - events[1]) }'
+}
+
 clients=${CLIENTS:-"epoll epoll-parse glommio engine engine-noquick engine-nowait"}
 described_host
-echo "client on CPU $client_cpu, server on CPU $server_cpu, $connections connections, ${seconds} s per run, $repeats interleaved repeats"
+echo "client on CPU $client_cpu, server on CPU $server_cpu, $connections connections, ${seconds} s more of two runs, $repeats interleaved repeats"
 echo "CPU per event in us, and as a ratio to ${clients%% *}: median (min-max)"
 printf '| %-34s |' load
 printf ' %s |' $clients
