@@ -60,6 +60,13 @@ cases() {
     check "$1: a threshold that fails is the exit code" code_is 99 "$code"
     check "$1: the document has it" ranks_check has run.json run.exit_code=99 run.merged.missing_shards=null
 
+    begin "$1-limit" "${of_24[@]}"
+    code=0
+    "${launcher[@]}" llmload-uring find-limit ../chat.yaml --target "$server" \
+        --coordinate "127.0.0.1:$(free_port)" "${search_24[@]}" >out 2>&1 || code=$?
+    check "$1: find-limit: exit code" code_is 0 "$code"
+    check "$1: find-limit: the limit of the server" is_limit_24
+
     begin "$1-rank"
     launch long
     until_true requests has_had 100

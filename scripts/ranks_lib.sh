@@ -52,9 +52,9 @@ until_true() {
     done
 }
 
-# NAME: starts a mock; its origin is then in `server`. It ends with the script, or after ten minutes.
+# NAME [OPTION...]: starts a mock; its origin is then in `server`. It ends with the script, or after ten minutes.
 start_mock() {
-    "$bin" mock --ttft 20ms --gap 2ms --max-seconds 600 >"$work/$1.mock" 2>&1 &
+    "$bin" mock --ttft 20ms --gap 2ms --max-seconds 600 "${@:2}" >"$work/$1.mock" 2>&1 &
     pids+=($!)
     until_true "the mock" grep -q listening "$work/$1.mock"
     server=$(sed -n 's#^listening ##p' "$work/$1.mock")
@@ -91,8 +91,17 @@ is_one_process() { stats >stats.json && ranks_check same ../one.json ../one.stat
 # WHOLE: whether every stream that the mock has seen is in the document.
 has_every_stream() { stats >stats.json && ranks_check streams "$1" stats.json; }
 
-# Writes two loads: one of a number of requests that each user makes, whatever the number of processes, and one that
-# goes on until somebody ends it. Makes the first one in one process, for the others to be compared with.
+# Whether four ranks have found the limit of the mock that `begin NAME "${of_24[@]}"` starts.
+of_24=(--tokens 5 --cliff 24)
+search_24=(--slo 'ttft: p(90)<100' --from 16 --to 32 --probe-time '5s-5s' --settle 0 --output limit.json)
+is_limit_24() {
+    jq -r '"\(.answer.limit) users hold, by \(.run.ranks | length) ranks"' limit.json
+    jq -e '.answer.limit == 24 and .answer.high == 25 and (.run.ranks | length) == 4' limit.json >/dev/null
+}
+
+# Writes three loads: one of a number of requests that each user makes, whatever the number of processes, one that
+# goes on until somebody ends it, and one to search with. Makes the first one in one process, for the others to be
+# compared with.
 prepare() {
     cat >"$work/counted.yaml" <<'YAML'
 executor: per-vu-iterations
@@ -109,15 +118,24 @@ YAML
     sed 's/^executor: .*/executor: constant-vus/; s/^iterations: .*/duration: 110s/
         s/^max_duration: .*/think_time: 20ms\ngraceful_stop: 500ms/; /^thresholds/d' "$work/counted.yaml" \
         >"$work/long.yaml"
+    cat >"$work/chat.yaml" <<'YAML'
+executor: constant-vus
+vus: 1
+duration: 10s
+think_time: 0s
+models: [mock]
+prompts: [Hi]
+requests: [{ name: stream, kind: chat, stream: true, max_tokens: 5, timeout: 20s }]
+YAML
     start_mock one
     "$bin" "$work/counted.yaml" --target "$server" --output "$work/one.json" --progress none >"$work/one.out" 2>&1
     stats >"$work/one.stats"
 }
 
-# FOLDER: starts a mock for one of the cases, makes a secret for it, and enters its folder.
+# FOLDER [OPTION...]: starts a mock for one of the cases, makes a secret for it, and enters its folder.
 begin() {
     mkdir "$work/$1"
-    start_mock "$1"
+    start_mock "$@"
     cd "$work/$1"
     LLMLOAD_COORDINATE_SECRET=$(head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n')
     export LLMLOAD_COORDINATE_SECRET

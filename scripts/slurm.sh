@@ -127,6 +127,13 @@ srun -N 4 -n 4 llmload-uring ../counted.yaml --target "$server" --coordinate aut
 check "srun -n 4: exit code" code_is 0 "$code"
 check "srun -n 4: the document of one process" is_one_process run.json
 
+begin limit "${of_24[@]}"
+code=0
+srun -N 4 -n 4 llmload-uring find-limit ../chat.yaml --target "$server" --coordinate auto "${search_24[@]}" \
+    >out 2>&1 || code=$?
+check "srun -n 4 find-limit: exit code" code_is 0 "$code"
+check "srun -n 4 find-limit: the limit of the server" is_limit_24
+
 begin sbatch
 code=0
 job=$(sbatch --parsable --wait --cpus-per-task="$cpus" "$sbatch" ../counted.yaml --target "$server") || code=$?
