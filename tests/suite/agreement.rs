@@ -38,34 +38,39 @@ pub fn agree_on<G: Grammar>(name: &[u8], data: &[u8]) -> bool {
     sure(read_event_fast::<G>(name, data), plain, data)
 }
 
-/// What is read after an event that it may be like is read as it is alone: the event with other texts, and with a byte
-/// more or less at places that `at` gives.
+/// What is read after an event that it may be like is read as it is alone: the event with other texts, and what
+/// [`agree_nearly`] makes of it.
 pub fn agree_among(name: &[u8], data: &[u8], at: &[usize]) {
     let mut events = vec![data.to_vec()];
-    for quote in data
-        .windows(3)
-        .enumerate()
-        .filter(|(_, bytes)| bytes.starts_with(b"\":"))
-    {
-        let Some(begin) = data[quote.0..].iter().skip(2).position(|&byte| byte == b'"') else {
+    for colon in data.windows(2).enumerate().filter(|(_, bytes)| bytes == b"\":") {
+        let value = colon.0 + 2;
+        let Some(quote) = data[value..].iter().position(|&byte| byte == b'"') else {
             continue;
         };
-        let begin = quote.0 + 2 + begin + 1;
+        let begin = value + quote + 1;
         let end = data[begin..].iter().position(|&byte| byte == b'"');
         let end = end.map_or(data.len(), |length| begin + length);
         for text in ["", "a", "stop", "error", "é, two", "\\n", "\\", "\"", "\u{1}"] {
             events.push([&data[..begin], text.as_bytes(), &data[end..]].concat());
         }
     }
-    for &at in at {
-        let at = at % data.len().max(1);
-        events.push([&data[..at], b"x", &data[at..]].concat());
-        events.push([&data[..at], data.get(at + 1..).unwrap_or_default()].concat());
-    }
-    agree_after::<Chat>(name, &events);
-    agree_after::<LlamaCpp>(name, &events);
-    agree_after::<Messages>(name, &events);
-    agree_after::<Responses>(name, &events);
+    agree_one_after_another(name, &events);
+    at.iter().for_each(|&at| agree_nearly(name, data, at));
+}
+
+/// The same of an event with a byte more, and with a byte less, at a place.
+pub fn agree_nearly(name: &[u8], data: &[u8], at: usize) {
+    let at = at % data.len().max(1);
+    let more = [&data[..at], b"x", &data[at..]].concat();
+    let less = [&data[..at], data.get(at + 1..).unwrap_or_default()].concat();
+    agree_one_after_another(name, &[data.to_vec(), more, less]);
+}
+
+fn agree_one_after_another(name: &[u8], events: &[Vec<u8>]) {
+    agree_after::<Chat>(name, events);
+    agree_after::<LlamaCpp>(name, events);
+    agree_after::<Messages>(name, events);
+    agree_after::<Responses>(name, events);
 }
 
 fn agree_after<G: Grammar>(name: &[u8], events: &[Vec<u8>]) {
