@@ -195,8 +195,13 @@ fn a_signal_at_any_rank_ends_the_search_with_what_is_known() {
         let found = search.answer();
         assert_eq!(found["answer"]["ended_by"], "interrupted");
         let (limit, low) = (&found["answer"]["limit"], &found["answer"]["low"]);
-        assert!(limit.as_f64() >= Some(3.0) && *low == json!(3.0), "{found}");
         let probes = found["probes"].as_array().unwrap();
+        // Of a probe in which others took the CPU nothing is known.
+        let is_fit = probes[0]["generator_limits"] == json!([]);
+        assert!(
+            limit.as_f64() >= Some(3.0) && (*low == json!(3.0) || !is_fit),
+            "{found}"
+        );
         let early: Vec<&Value> = probes.iter().map(|probe| &probe["ended_early"]).collect();
         assert_eq!(early, [false, true]);
         assert_eq!(found["lost_probes"], Value::Null);
