@@ -50,12 +50,6 @@ run_of() { # CLIENT SECONDS
     esac
 }
 
-# Prints CPU microseconds per event.
-measure() { # CLIENT
-    { run_of "$1" $connecting && run_of "$1" $((connecting + seconds)); } |
-        awk '{ cpu[NR] = $1; events[NR] = $2 } END { printf "%.3f\n", (cpu[2] - cpu[1]) / (events[2] - events[1]) }'
-}
-
 clients=${CLIENTS:-"epoll epoll-parse glommio engine engine-noquick engine-nowait"}
 described_host
 echo "client on CPU $client_cpu, server on CPU $server_cpu, $connections connections, ${seconds} s more of two runs, $repeats interleaved repeats"
@@ -68,7 +62,7 @@ while IFS='|' read -r name options; do
     # shellcheck disable=SC2086
     start_mock "$server_cpu" --event-bytes $event_bytes $options
     for repeat in $(seq "$repeats"); do
-        for client in $clients; do measure "$client" >>"$work/$client"; done
+        for client in $clients; do per_event_of_more $connecting "$seconds" run_of "$client" >>"$work/$client"; done
     done
     stop_mock
     printf '| %-34s |' "$name"

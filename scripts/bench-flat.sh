@@ -35,12 +35,6 @@ of_bare() { # CONNECTIONS SECONDS
     "$floor" epoll "$address" "$1" "$2" 206 "$client_cpu" | awk '{ print $2 * $4, $2, 0 }'
 }
 
-# Prints CPU in us per event, and KiB per user.
-per_event() { # of_program|of_bare CONNECTIONS
-    { "$1" "$2" "$connecting"; "$1" "$2" $((connecting + seconds)); } |
-        awk '{ cpu[NR] = $1; events[NR] = $2; memory = $3 } END { print (cpu[2] - cpu[1]) / (events[2] - events[1]), memory }'
-}
-
 column() { cut -d' ' -f"$1" "$2" | shown %.2f; }
 
 described_host
@@ -50,8 +44,8 @@ for connections in 100 1000 10000; do
     gap=$((connections / 10))ms
     start_mock "$server_cpu" --event-bytes 200 --spread --ttft "$gap" --gap "$gap" --tokens 1000
     for _ in $(seq "$repeats"); do
-        per_event of_bare "$connections" >>"$work/bare"
-        per_event of_program "$connections" >>"$work/program"
+        per_event_of_more $connecting "$seconds" of_bare "$connections" >>"$work/bare"
+        per_event_of_more $connecting "$seconds" of_program "$connections" >>"$work/program"
     done
     stop_mock
     paste -d' ' "$work/program" "$work/bare" | awk '{ print $1 / $3 }' >"$work/ratio"

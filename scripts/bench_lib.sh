@@ -38,6 +38,14 @@ cpu_per() { # KEY
     awk -v units="$(counted "$1")" '{ printf "%.3f\n", ($1 + $2) * 1e6 / units }' "$work/cpu"
 }
 
+# Prints the CPU microseconds per event of what SECONDS more add to a run of FIRST seconds, which leaves out the start and
+# the connects; then whatever else the longer run has said. The command is called with the seconds of a run as its last
+# word, and prints the CPU microseconds of all of it, its events, and what else there is to say.
+per_event_of_more() { # FIRST SECONDS COMMAND…
+    { "${@:3}" "$1" && "${@:3}" $(($1 + $2)); } | awk '{ cpu[NR] = $1; events[NR] = $2; rest = $3 }
+        END { printf "%.3f %s\n", (cpu[2] - cpu[1]) / (events[2] - events[1]), rest }'
+}
+
 # Prints the median, the lowest and the highest of numbers, one a line.
 spread() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)], v[1], v[NR] }'; }
 

@@ -23,10 +23,7 @@ pub trait Grammar {
 
 /// Reads one event of a stream: `name` is its `event` field, `data` its joined `data` lines.
 pub fn read_event<G: Grammar>(name: &[u8], data: &[u8]) -> Result<EventFacts, Malformed> {
-    match read_event_fast::<G>(name, data) {
-        Some(facts) => Ok(facts),
-        None => read_event_plain::<G>(name, data),
-    }
+    read_event_among::<G>(&mut Alike::default(), name, data)
 }
 
 /// Reads one event of a stream like [`read_event`], and sooner if it is like the one before it.

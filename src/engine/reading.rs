@@ -244,16 +244,12 @@ impl Lent {
     }
 }
 
-/// Readers that are brought into the cache at once. A core has about ten reads of memory under way at a time.
-const TOUCHED: usize = 8;
-
-/// Reads what has arrived on connections whose readers are lent, and wakes the users whose answers are over.
-pub(super) fn read_arrived(core: &CoreState, arrived: &[ConnId]) {
-    for connections in arrived.chunks(TOUCHED) {
-        core.lent.borrow().touch(connections);
-        for conn in connections {
-            read_from(core, *conn);
-        }
+/// Reads what has arrived on connections whose readers are lent, and wakes the users whose answers are over. Brings the
+/// readers into the cache first.
+pub(super) fn read_arrived(core: &CoreState, connections: &[ConnId]) {
+    core.lent.borrow().touch(connections);
+    for conn in connections {
+        read_from(core, *conn);
     }
 }
 

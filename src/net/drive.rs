@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::driver::TOUCHED;
 use super::{ConnId, Net, clock};
 use crate::units::Nanos;
 
@@ -13,7 +14,8 @@ impl Net {
     /// `release` is told the time, wakes the tasks whose instant has come, and returns the next such instant, if one is
     /// to come. The wait ends a little before that instant, and the loop polls until then: a sleep ends late.
     ///
-    /// `read` takes the chunks of connections whose tasks wait in [`Net::receive_by_loop`].
+    /// `read` takes the chunks of connections whose tasks wait in [`Net::receive_by_loop`], as many connections at a
+    /// time as are brought into the cache at once.
     pub async fn drive(
         &self,
         yield_now: impl AsyncFn(),
@@ -26,7 +28,7 @@ impl Net {
             self.release_due(&release);
             self.0.borrow_mut().reap()?;
             self.0.borrow_mut().swap_arrived(&mut arrived);
-            read(&arrived);
+            arrived.chunks(TOUCHED).for_each(&read);
             arrived.clear();
             yield_now().await;
             if stop() {

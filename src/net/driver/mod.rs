@@ -28,7 +28,7 @@ const GATHER: usize = (crate::net::ring::BUFFERS / 2) as usize;
 /// each, and that must fit into the time in which the loop polls.
 const GATHER_AHEAD: usize = 8;
 /// Connections that are brought into the cache at once. A core has about ten reads of memory under way at a time.
-const TOUCHED: usize = 8;
+pub(super) const TOUCHED: usize = 8;
 /// Completions taken out of the ring before the tasks run.
 const DRAIN_MAX: usize = 4096;
 /// A turn longer than this counts as a stall of the loop, and so does a wait that ends this much after its limit.
